@@ -1,0 +1,78 @@
+# What people type. Each target is one call of kubelab, in a virtual environment that make itself keeps.
+# PROFILE=embedded picks a lab spec from profiles/; LAB=name picks a lab when several exist.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PROFILE ?=
+LAB ?=
+NODE ?=
+VENV := .venv
+BIN := $(VENV)/bin
+KUBELAB := $(BIN)/kubelab
+NAMED := $(if $(LAB),--name $(LAB),$(if $(PROFILE),--name $(PROFILE)))
+# Tools that the set-up itself needs, before kubelab can look for the rest.
+SETUP_PACKAGES := python3-venv
+
+.PHONY: help setup lab-up lab-down lab-status lab-verify lab-destroy lint test test-fast test-roles test-lab bench lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Make the virtual environment (every other target does it too)
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@if ! python3 -c 'import ensurepip' 2>/dev/null; then \
+	  echo "==> installing $(SETUP_PACKAGES)"; \
+	  DEBIAN_FRONTEND=noninteractive apt-get -q install -y $(SETUP_PACKAGES) \
+	    || { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y $(SETUP_PACKAGES); }; fi
+	@echo "==> making $(VENV) from requirements.lock"
+	@python3 -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lab-up: setup ## Bring a cluster up: PROFILE=embedded (the choice where nothing is said)
+	@$(KUBELAB) up $(PROFILE) $(if $(LAB),--name $(LAB))
+
+lab-status: setup ## Show the lab as it is now
+	@$(KUBELAB) status $(NAMED)
+
+lab-verify: setup ## Prove that the cluster works
+	@$(KUBELAB) verify $(NAMED)
+
+lab-down: setup ## Destroy the lab: machines, network and state
+	@$(KUBELAB) destroy --yes $(NAMED)
+
+lint: setup ## Formatting, types, import rules, Ansible and YAML rules
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports
+	@$(BIN)/yamllint --strict .
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
+
+test-fast: setup ## Unit tests and lint: no root, under a minute
+	@$(BIN)/pytest -q tests/unit
+	@$(MAKE) --no-print-directory lint
+
+test-roles: setup ## Provider and roles against real machines (root)
+	@$(KUBELAB) artifacts build
+	@$(BIN)/pytest -q tests/machine tests/roles
+
+test-lab: setup ## Whole labs, through the command line only (root)
+	@$(KUBELAB) artifacts build
+	@$(BIN)/pytest -q tests/lab
+
+test: test-fast test-roles test-lab ## Every test, with all the set-up that it needs
+
+bench: setup ## kubelab against a bare script, in pairs
+	@$(KUBELAB) artifacts build
+	@$(BIN)/python benchmarks/bench_up.py
+
+lock: setup ## Resolve the dependencies anew into requirements.lock
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra dev --python-version 3.11 --generate-hashes \
+	  --no-annotate --custom-compile-command "make lock" -o requirements.lock
+
+clean: ## Remove the virtual environment and what tools left here (labs and caches stay)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

@@ -1,0 +1,165 @@
+"""The only place that starts a process.
+
+A failure is a command that can be pasted into a shell, its exit code and the tail of what it said.
+"""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from provisioner.errors import CommandError
+
+TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished process left behind."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+def tail(text: str, lines: int = TAIL_LINES) -> str:
+    """The last ``lines`` lines of ``text`` that are not blank."""
+    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+
+
+def failure(argv: Sequence[str], code: int | str, output: str, hint: str = "") -> CommandError:
+    """The error for a process that ended with ``code``."""
+    said = tail(output) or "(it printed nothing)"
+    return CommandError(
+        brief=f"{Path(argv[0]).name} failed (exit code {code})",
+        details=f"$ {shlex.join(argv)}\n{said}",
+        hint=hint,
+    )
+
+
+def missing(argv: Sequence[str]) -> CommandError:
+    """The error for a program that is not installed."""
+    return CommandError(
+        brief=f"{argv[0]}: no such program on this host",
+        details=f"$ {shlex.join(argv)}",
+        hint="Run `kubelab doctor` to see what this host lacks and how to install it.",
+    )
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    check: bool = True,
+    timeout: float | None = 600,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    hint: str = "",
+) -> Result:
+    """Run ``argv`` to its end and return what it printed.
+
+    ``timeout`` is in seconds; ``env`` is added to ours. Standard input is empty unless given.
+
+    Raises:
+        CommandError: the program is missing, ran out of time, or (with ``check``) failed.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            input=stdin if stdin is not None else "",
+            timeout=timeout,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+        )
+    except FileNotFoundError:
+        raise missing(argv) from None
+    except subprocess.TimeoutExpired as late:
+        output = late.stderr or late.stdout or b""
+        text = output.decode(errors="replace") if isinstance(output, bytes) else output
+        raise failure(argv, f"none, stopped after {timeout:.0f} s", text, hint) from None
+    if check and done.returncode != 0:
+        raise failure(argv, done.returncode, done.stderr or done.stdout, hint)
+    return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def spawn(
+    argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a process that outlives us: a session of its own, its output appended to ``log``.
+
+    Raises:
+        CommandError: the program is missing.
+    """
+    with log.open("ab") as out:
+        try:
+            return subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, **(env or {})},
+            )
+        except FileNotFoundError:
+            raise missing(argv) from None
+
+
+@contextmanager
+def stream(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    log: IO[str] | None = None,
+    hint: str = "",
+) -> Iterator[Iterator[str]]:
+    """Run ``argv`` and hand out its lines (stdout and stderr together) as they come.
+
+    The process is terminated when the block is left early.
+
+    Raises:
+        CommandError: the program is missing or failed.
+    """
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+        )
+    except FileNotFoundError:
+        raise missing(argv) from None
+    seen: list[str] = []
+
+    def lines() -> Iterator[str]:
+        assert process.stdout is not None
+        for line in process.stdout:
+            seen.append(line)
+            del seen[: -TAIL_LINES * 4]
+            if log is not None:
+                log.write(line)
+                log.flush()
+            yield line.rstrip("\n")
+
+    try:
+        yield lines()
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait(timeout=30)
+        raise
+    if code != 0:
+        raise failure(argv, code, "".join(seen), hint)

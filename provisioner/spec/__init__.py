@@ -1,0 +1,11 @@
+"""The lab spec: what a user asks for, and the only reader of a user's YAML.
+
+Every fault is reported at once, with the file, the key path, the value, why it is refused and what
+would be right. Nothing is touched before a spec has passed.
+"""
+
+from provisioner.spec.read import parse_spec, read_spec
+from provisioner.spec.rules import Known, KnownBy
+from provisioner.spec.shape import LabSpec, NodeSpec
+
+__all__ = ["Known", "KnownBy", "LabSpec", "NodeSpec", "parse_spec", "read_spec"]

@@ -1,0 +1,108 @@
+"""Reading a lab spec, and saying all that is wrong with it."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from provisioner.errors import SpecError
+from provisioner.spec.rules import Fault, KnownBy, faults_of
+from provisioner.spec.shape import LabSpec
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location)
+    return path.lstrip(".") or "(top)"
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that are allowed where ``location`` ends."""
+    model: Any = LabSpec
+    for key in location[:-1]:
+        if isinstance(key, int):
+            continue
+        inner = model.model_fields[key].annotation
+        model = getattr(inner, "__args__", [inner])[0]
+    return list(model.model_fields)
+
+
+def _shape_faults(bad: ValidationError) -> Iterator[Fault]:
+    for error in bad.errors():
+        location, value, why = error["loc"], error["input"], error["msg"]
+        if error["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(str(location[-1]), _siblings(location), n=1)
+            allowed = f"did you mean {close[0]!r}?" if close else "remove it; allowed here: "
+            why = "unknown key: " + (allowed if close else allowed + ", ".join(_siblings(location)))
+        elif error["type"] == "missing":
+            value, why = None, "missing: this key has to be given"
+        elif error["type"] == "string_type":
+            why = "not a text: put it in quotes, like '1.20.2'"
+        yield _path(location), value, why.removeprefix("Value error, ")
+
+
+def _refuse(source: str, faults: list[Fault]) -> SpecError:
+    def line(path: str, value: Any, why: str) -> str:
+        shown = "" if value is None else f" = {str(value)[:60]!r}"
+        return f"{source}: {path}{shown}: {why}"
+
+    return SpecError(
+        brief=f"{source}: {len(faults)} fault{'s' * (len(faults) > 1)} in the lab spec",
+        details="\n".join(line(*fault) for fault in faults),
+        hint="Mend these and run the command again; nothing was touched."
+        " `kubelab spec schema` prints all keys.",
+    )
+
+
+def parse_spec(data: Any, source: str, known_by: KnownBy) -> LabSpec:
+    """Turn what YAML gave into a LabSpec; ``source`` names it in messages.
+
+    Raises:
+        SpecError: with every fault that could be found.
+    """
+    if not isinstance(data, Mapping):
+        raise _refuse(source, [("(top)", data, "not a mapping: a spec is made of `key: value`")])
+    try:
+        spec = LabSpec.model_validate(dict(data))
+    except ValidationError as bad:
+        raise _refuse(source, list(_shape_faults(bad))) from None
+    if faults := faults_of(spec, known_by(spec.artifacts.overrides)):
+        raise _refuse(source, faults)
+    return spec
+
+
+def read_spec(path: Path, known_by: KnownBy) -> LabSpec:
+    """Read a spec from a YAML file.
+
+    Raises:
+        SpecError: the file cannot be read, is no YAML, or is refused by ``parse_spec``.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as bad:
+        raise SpecError(
+            f"{path}: cannot read the lab spec", str(bad), "Name a readable file with -f FILE."
+        ) from None
+    try:
+        return parse_spec(yaml.load(text, UniqueKeys), str(path), known_by)  # noqa: S506
+    except yaml.YAMLError as bad:
+        raise SpecError(f"{path}: no valid YAML", str(bad), "Mend the line named above.") from None
+    except RecursionError:
+        raise SpecError(f"{path}: nested too deeply", "", "A spec is three levels deep.") from None
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that is given twice is a fault, not a silent choice of the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping, and refuse a key that came before."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen:
+                mark = key_node.start_mark
+                raise yaml.constructor.ConstructorError(None, None, f"{key}: given twice", mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,112 @@
+"""What a lab spec has to keep that spans several keys."""
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from provisioner.spec.shape import LabSpec
+
+# kubeadm's own preflight limits for a control plane: 2 CPUs and 1700 MB.
+CONTROL_PLANE_CPUS = 2
+CONTROL_PLANE_MIB = 1700
+# kube-controller-manager gives every node a /24 of the pod network.
+NODE_POD_PREFIX = 24
+# kube-apiserver accepts at most 20 bits of service addresses; its first ten are spoken for.
+SERVICE_PREFIXES = range(12, 28)
+DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the catalogue offers, so that a spec can be refused before anything is fetched."""
+
+    kubernetes: Collection[str]
+    addons: Collection[str] = ()
+
+
+KnownBy = Callable[[Mapping[str, Any]], Known]
+"""The catalogue's offer, given the overrides of a spec."""
+
+Fault = tuple[str, Any, str]
+"""Key path, the value found there, and why it is refused and what would be right."""
+
+
+def _name_faults(spec: LabSpec) -> Iterator[Fault]:
+    for key in ("name", "address"):
+        seen: dict[str, int] = {}
+        for index, node in enumerate(spec.nodes):
+            value = getattr(node, key)
+            if value in seen:
+                why = f"already used by nodes[{seen[value]}]: give every node its own"
+                yield f"nodes[{index}].{key}", value, why
+            seen.setdefault(value, index)
+
+
+def _role_faults(spec: LabSpec) -> Iterator[Fault]:
+    planes = [i for i, node in enumerate(spec.nodes) if node.role == "control-plane"]
+    if not planes:
+        yield "nodes", f"{len(spec.nodes)} workers", "no control plane: give one node that role"
+    for index in planes[1:]:
+        why = f"nodes[{planes[0]}] is the control plane, and a lab has one: use role worker"
+        yield f"nodes[{index}].role", "control-plane", why
+    for index in planes:
+        node = spec.nodes[index]
+        if node.cpus < CONTROL_PLANE_CPUS:
+            why = f"kubeadm refuses a control plane with under {CONTROL_PLANE_CPUS} CPUs"
+            yield f"nodes[{index}].cpus", node.cpus, f"{why}: use {CONTROL_PLANE_CPUS} or more"
+        if node.memory_mib < CONTROL_PLANE_MIB:
+            why = f"kubeadm refuses a control plane with under {CONTROL_PLANE_MIB} MiB"
+            yield f"nodes[{index}].memory_mib", node.memory_mib, f"{why}: use 2048 or more"
+
+
+def _address_faults(spec: LabSpec) -> Iterator[Fault]:
+    network = IPv4Network(spec.networks.node)
+    if network.num_addresses < len(spec.nodes) + 3:
+        why = f"too small for {len(spec.nodes)} nodes, the host, and two reserved addresses"
+        yield "networks.node", spec.networks.node, f"{why}: use a /24"
+        return
+    first, last = network[2], network[-2]
+    for index, node in enumerate(spec.nodes):
+        address, path = IPv4Address(node.address), f"nodes[{index}].address"
+        if address not in network:
+            yield path, node.address, f"outside networks.node {network}: use {first} to {last}"
+        elif address == network[1]:
+            yield path, node.address, f"the host's own end of the network: use {first} to {last}"
+        elif not first <= address <= last:
+            yield path, node.address, f"a reserved address of {network}: use {first} to {last}"
+
+
+def _network_faults(spec: LabSpec) -> Iterator[Fault]:
+    named = {key: IPv4Network(value) for key, value in spec.networks.model_dump().items()}
+    for (one, a), (other, b) in itertools.combinations(named.items(), 2):
+        if a.overlaps(b):
+            why = f"overlaps networks.{one} ({a}): give each range addresses of its own"
+            yield f"networks.{other}", str(b), why
+    if spec.runtime.name == "docker" and named["node"].overlaps(DOCKER_BRIDGE):
+        why = f"overlaps docker's own bridge ({DOCKER_BRIDGE}): use another, like 10.77.0.0/24"
+        yield "networks.node", spec.networks.node, why
+    room = 2 ** max(NODE_POD_PREFIX - named["pod"].prefixlen, 0)
+    if named["pod"].prefixlen > NODE_POD_PREFIX or room < len(spec.nodes):
+        why = f"too small: each of {len(spec.nodes)} nodes takes a /{NODE_POD_PREFIX}; use a /16"
+        yield "networks.pod", spec.networks.pod, why
+    if named["service"].prefixlen not in SERVICE_PREFIXES:
+        why = "kube-apiserver takes a /12 to a /27 for services: use 10.96.0.0/12"
+        yield "networks.service", spec.networks.service, why
+
+
+def _catalogue_faults(spec: LabSpec, known: Known) -> Iterator[Fault]:
+    if spec.kubernetes.version not in known.kubernetes:
+        why = f"not in the catalogue, which has {', '.join(sorted(known.kubernetes))}"
+        yield "kubernetes.version", spec.kubernetes.version, why
+    for index, addon in enumerate(spec.addons):
+        if addon not in known.addons:
+            offer = ", ".join(sorted(known.addons)) or "none yet: leave the list empty"
+            yield f"addons[{index}]", addon, f"no such addon; the catalogue has {offer}"
+
+
+def faults_of(spec: LabSpec, known: Known) -> list[Fault]:
+    """Every fault of a spec whose single keys are right."""
+    checks = (_name_faults, _role_faults, _address_faults, _network_faults)
+    return [fault for check in checks for fault in check(spec)] + [*_catalogue_faults(spec, known)]
