@@ -1,0 +1,1 @@
+"""kubelab: real Kubernetes, by kubeadm, on real machines of your own."""

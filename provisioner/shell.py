@@ -7,14 +7,21 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from provisioner.errors import CommandError
 
 TAIL_LINES = 15
+# Ends with us whatever happens to us, and takes all its children and mounts along.
+TETHER = (
+    *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"),
+    *("--kill-child", "--mount-proc"),
+)
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,10 @@ def tail(text: str, lines: int = TAIL_LINES) -> str:
 def failure(argv: Sequence[str], code: int | str, output: str, hint: str = "") -> CommandError:
     """The error for a process that ended with ``code``."""
     said = tail(output) or "(it printed nothing)"
+    named = argv[len(TETHER) :] if tuple(argv[: len(TETHER)]) == TETHER else argv
     return CommandError(
-        brief=f"{Path(argv[0]).name} failed (exit code {code})",
-        details=f"$ {shlex.join(argv)}\n{said}",
+        brief=f"{Path(named[0]).name} failed (exit code {code})",
+        details=f"$ {shlex.join(named)}\n{said}",
         hint=hint,
     )
 
@@ -111,6 +119,13 @@ def spawn(
             )
         except FileNotFoundError:
             raise missing(argv) from None
+
+
+def end_children() -> None:
+    """Kill the processes that we started and that still run, with all that they started."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Questions to the host (doctor) and to the cluster (verify)."""

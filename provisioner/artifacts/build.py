@@ -1,0 +1,128 @@
+"""Building what a lab needs: steps that depend on each other, each with an entry in the store.
+
+Only missing or corrupt entries are built, those that do not wait for each other at the same time.
+What a run that was stopped had finished stays; Go's own cache keeps what it had half done.
+"""
+
+import errno
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from provisioner.artifacts.debian import Tell
+from provisioner.artifacts.store import Store
+from provisioner.errors import BusyError, HostError
+from provisioner.model import Event, Listener
+from provisioner.shell import end_children
+
+PHASE = "artifacts"
+Made = Mapping[str, Path]
+"""Finished entries by step."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to build: into an empty folder, from the entries of the steps it needs."""
+
+    name: str
+    key: str
+    make: Callable[[Path, Made, Tell], None]
+    needs: tuple[str, ...] = ()
+
+
+class Builder:
+    """Builds steps into a store, and says how far it is."""
+
+    def __init__(self, store: Store, listen: Listener, jobs: int) -> None:
+        self.store = store
+        self.listen = listen
+        self.jobs = jobs
+        self.made: dict[str, Path] = {}
+
+    def build(self, steps: Mapping[str, Step]) -> dict[str, Path]:
+        """Build all steps that are missing; returns the entry of every step.
+
+        Raises:
+            BusyError: another process is building, for more than twenty minutes.
+            HostError: the disk is full.
+            CommandError: a step failed; what the others made is kept.
+        """
+        missing = self._missing(steps)
+        if not missing:
+            return dict(self.made)
+        self.store.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.store.folder / ".lock").acquire(timeout=1200):
+                # Somebody else may have built it while we waited.
+                self._run(self._missing(steps))
+        except Timeout:
+            raise BusyError(
+                "another process is building artifacts",
+                f"It holds {self.store.folder / '.lock'}.",
+                "Wait for it to end, then run the command again.",
+            ) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise HostError(
+                f"the disk of {self.store.folder} is full",
+                "A first build takes about 6 GiB, most of it Go's own cache.",
+                "Free some space, or set KUBELAB_CACHE to a larger disk; what is built is kept.",
+            ) from None
+        return dict(self.made)
+
+    def _missing(self, steps: Mapping[str, Step]) -> dict[str, Step]:
+        missing = {}
+        for name, step in steps.items():
+            entry = self.store.path(name, step.key)
+            if not entry.is_dir():
+                missing[name] = step
+            elif faults := self.store.faults(entry):
+                detail = f"{entry / faults[0]} is not what was built: building it again"
+                self.listen(Event(PHASE, name, "failed", detail=detail))
+                missing[name] = step
+            else:
+                self.made[name] = entry
+        return missing
+
+    def _run(self, steps: Mapping[str, Step]) -> None:
+        graph = {
+            name: {need for need in step.needs if need in steps} for name, step in steps.items()
+        }
+        order = TopologicalSorter(graph)
+        order.prepare()
+        running: dict[Future[Path], str] = {}
+        with ThreadPoolExecutor(max_workers=self.jobs) as pool:
+            try:
+                while order.is_active():
+                    for name in order.get_ready():
+                        running[pool.submit(self._make, steps[name])] = name
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        name = running.pop(future)
+                        self.made[name] = future.result()
+                        order.done(name)
+            except BaseException:
+                # Without this the pool would wait for compilers that nobody wants any more.
+                pool.shutdown(wait=False, cancel_futures=True)
+                end_children()
+                raise
+
+    def _make(self, step: Step) -> Path:
+        begin = time.monotonic()
+        self.listen(Event(PHASE, step.name, "start"))
+
+        def tell(detail: str, fraction: float | None) -> None:
+            seconds = round(time.monotonic() - begin, 1)
+            event = Event(PHASE, step.name, "progress", "", seconds, detail, fraction)
+            self.listen(event)
+
+        draft = self.store.draft(step.name)
+        step.make(draft, self.made, tell)
+        entry = self.store.keep(draft, step.name, step.key)
+        self.listen(Event(PHASE, step.name, "changed", "", round(time.monotonic() - begin, 3)))
+        return entry

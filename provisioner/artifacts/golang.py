@@ -1,0 +1,130 @@
+"""The source ``go``: commands of Go modules, and the toolchains that compile all Go here."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from provisioner.artifacts.catalog import GoBuild, Toolchain
+from provisioner.artifacts.debian import Tell
+from provisioner.errors import HostError
+from provisioner.shell import TETHER, run, stream
+
+RETRY = "Check that the Go module proxy (GOPROXY) can be reached and run it again: all is kept."
+
+
+@dataclass(frozen=True)
+class Go:
+    """Go with a cache of its own; ``root`` is the toolchain's folder (GOROOT)."""
+
+    root: Path
+    cache: Path
+    modules: bool = True
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment for the go command; nothing of the user's own Go is read or written."""
+        return {
+            "GOROOT": str(self.root),
+            "GOPATH": str(self.cache / "path"),
+            "GOCACHE": str(self.cache / "build"),
+            "GOMODCACHE": str(self.cache / "modules"),
+            "GO111MODULE": "on" if self.modules else "off",
+            "GOFLAGS": "-modcacherw" if self.modules else "",
+            "GOTOOLCHAIN": "local",
+            "GOENV": "off",
+            "GOWORK": "off",
+            "CGO_ENABLED": "0",
+        }
+
+    def call(self, *words: str, cwd: Path) -> str:
+        """Run ``go`` with these words and return what it printed.
+
+        Raises:
+            CommandError: it failed.
+        """
+        program = str(self.root / "bin/go")
+        return run([*TETHER, program, *words], env=self.env, cwd=cwd, hint=RETRY).stdout
+
+    def build(self, words: Sequence[str], packages: Sequence[str], cwd: Path, tell: Tell) -> None:
+        """Run ``go build``, and tell how many packages of how many are compiled.
+
+        Raises:
+            CommandError: a package does not compile, or a module cannot be had.
+        """
+        tell("reading packages", None)
+        total = len(self.call("list", "-deps", *packages, cwd=cwd).splitlines())
+        done = 0
+        command = [str(self.root / "bin/go"), "build", "-v", "-trimpath", *words, *packages]
+        with stream([*TETHER, *command], env=self.env, cwd=cwd, hint=RETRY) as lines:
+            for line in lines:
+                if not line.startswith("go: "):
+                    done += 1
+                    tell(f"compiled {done} of {total} packages", min(done / total, 0.99))
+
+
+def toolchain(name: str, kinds: Mapping[str, Toolchain], helper: Path, cache: Path) -> Path:
+    """The folder of a toolchain; one that the proxy serves is fetched by the Go in ``helper``.
+
+    Raises:
+        HostError: the package that should put it there is not installed.
+        CommandError: the proxy does not serve it.
+    """
+    kind = kinds[name]
+    if kind.path:
+        if not (kind.path / "bin/go").is_file():
+            raise HostError(
+                f"no Go {name} in {kind.path}",
+                "Artifacts are compiled with the distribution's own Go.",
+                "Run `kubelab up`, which installs it, or apt-get install golang-1.19-go.",
+            )
+        return kind.path
+    place = cache / "toolchains" / kind.version
+    with FileLock(cache / "toolchains.lock"):
+        if not place.exists():
+            _fetch_toolchain(kind.version, place, Go(helper, cache))
+    return place
+
+
+def _fetch_toolchain(version: str, place: Path, go: Go) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    module = f"golang.org/toolchain@{version}"
+    answer = json.loads(go.call("mod", "download", "-json", module, cwd=place.parent))
+    draft = place.with_name(f".{version}")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(answer["Dir"], draft)
+    # Module archives carry no modes; what a toolchain runs lies in these two folders.
+    for folder in ("bin", "pkg/tool"):
+        for file in (draft / folder).rglob("*"):
+            file.chmod(0o755)
+    draft.rename(place)
+
+
+def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> None:
+    """Compile one command of a module into ``into``.
+
+    The module is checked by Go against its checksum database, copied out of the module cache, and
+    compiled there, so that packages which the catalogue omits can be left empty.
+
+    Raises:
+        CommandError: the module cannot be had, or does not compile.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    tell(f"fetching {build.module} {build.version}", None)
+    module = f"{build.module}@{build.version}"
+    answer = json.loads(go.call("mod", "download", "-json", module, cwd=work))
+    tree = work / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(answer["Dir"], tree)
+    for package in build.omit:
+        shutil.rmtree(tree / package)
+        (tree / package).mkdir()
+        (tree / package / "omitted.go").write_text(f"package {Path(package).name}\n")
+    flags = "-s -w" + (f" -X {build.stamp}={build.version}" if build.stamp else "")
+    package = build.command if build.command == "." else f"./{build.command}"
+    out = into / build.program
+    go.build(["-mod=mod", "-ldflags", flags, "-o", str(out)], [package], tree, tell)
+    shutil.rmtree(work)

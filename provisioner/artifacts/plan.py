@@ -1,0 +1,107 @@
+"""From the catalogue to steps: what has to be built for a lab, and from what."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from provisioner.artifacts import debian, golang, images
+from provisioner.artifacts.build import Made, Step
+from provisioner.artifacts.catalog import (
+    Build,
+    Bundle,
+    Catalog,
+    GoBuild,
+    Image,
+    PackageBuild,
+    builds_of,
+)
+from provisioner.artifacts.debian import Tell
+from provisioner.artifacts.golang import Go
+from provisioner.artifacts.kubernetes import compile_kubernetes
+from provisioner.artifacts.store import content_key, sha256
+
+ROOT = "machine-root"
+
+
+def _go(catalog: Catalog, name: str, cache: Path, *, modules: bool = True) -> Go:
+    # Any toolchain that a package installs can fetch those that the proxy serves.
+    local = next(kind.path for kind in catalog.toolchains.values() if kind.path)
+    root = golang.toolchain(name, catalog.toolchains, local, cache / "go")
+    return Go(root, cache / "go", modules)
+
+
+def _build_step(name: str, build: Build, catalog: Catalog, cache: Path) -> Step:
+    suite = catalog.machine_root.suite
+
+    def make(into: Path, made: Made, tell: Tell) -> None:  # noqa: ARG001
+        if isinstance(build, PackageBuild):
+            debian.fetch_packages(suite, build.packages, into, tell)
+        elif isinstance(build, GoBuild):
+            go = _go(catalog, build.toolchain, cache)
+            golang.build_module(build, go, cache / "work" / name, into, tell)
+        else:
+            tree = debian.fetch_source(cache, suite, build.package, build.version, tell)
+            go = _go(catalog, build.toolchain, cache, modules=False)
+            compile_kubernetes(build, tree, go, into, tell)
+
+    tools = catalog.toolchains[build.toolchain].model_dump() if hasattr(build, "toolchain") else ""
+    return Step(name, content_key(build.model_dump(), tools, suite), make)
+
+
+def _layer_step(name: str, catalog: Catalog, builds: Mapping[str, Step]) -> Step:
+    layer = catalog.layers[name]
+
+    def make(into: Path, made: Made, tell: Tell) -> None:
+        tell("writing", None)
+        images.shared_layer(layer, made[layer.build], into / "layer.tar")
+
+    key = content_key(layer.model_dump(), builds[layer.build].key)
+    return Step(f"layer-{name}", key, make, (layer.build,))
+
+
+def _image_step(name: str, image: Image, reference: str, steps: Mapping[str, Step]) -> Step:
+    builds = sorted({file.split("/")[0] for file in image.files.values()})
+    needs = (*builds, *(f"layer-{layer}" for layer in image.layers))
+
+    def make(into: Path, made: Made, tell: Tell) -> None:
+        tell("writing", None)
+        shared = []
+        for layer in image.layers:
+            path = made[f"layer-{layer}"] / "layer.tar"
+            shared.append(images.LayerFile(path, sha256(path)))
+        files = {there: locate(made, file) for there, file in image.files.items()}
+        images.write_image(reference, image, shared, files, into / f"{name}.tar")
+
+    key = content_key(image.model_dump(), reference, [steps[need].key for need in needs])
+    return Step(f"image-{name}", key, make, needs)
+
+
+def locate(made: Made, file: str) -> Path:
+    """The path of a file that the catalogue names as ``BUILD/PATH``."""
+    build, _, path = file.partition("/")
+    return made[build] / path
+
+
+def root_step(catalog: Catalog, cache: Path) -> Step:
+    """The step that makes the machine root."""
+
+    def make(into: Path, made: Made, tell: Tell) -> None:  # noqa: ARG001
+        debian.make_root(cache, catalog.machine_root, into / "tree", tell)
+
+    return Step(ROOT, content_key(catalog.machine_root.model_dump()), make)
+
+
+def steps_for(catalog: Catalog, bundles: list[Bundle], cache: Path) -> dict[str, Step]:
+    """Every step that a lab's bundles need, by name."""
+    steps = {}
+    for name in dict.fromkeys(builds_of(catalog, bundles)):
+        steps[name] = _build_step(name, catalog.builds[name], catalog, cache)
+    for name in catalog.layers:
+        if catalog.layers[name].build in steps:
+            layer = _layer_step(name, catalog, steps)
+            steps[layer.name] = layer
+    for bundle in bundles:
+        for name, image in {**bundle.images, **bundle.control_plane}.items():
+            reference = f"{catalog.image_repository}/{name}:{image.tag}"
+            step = _image_step(name, image, reference, steps)
+            steps[step.name] = step
+    return steps

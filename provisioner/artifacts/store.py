@@ -1,0 +1,105 @@
+"""What was built, by content key: one folder an entry, complete or not there at all.
+
+An entry's key is a hash of all that it was made from, so a change of the catalogue makes another
+entry and never touches an old one. Beside its files an entry has a list of their sizes, times and
+SHA-256 sums. A file whose size or time changed is hashed again; one whose sum changed is corrupt.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LIST = ".files.json"
+# Part of every key: raise it when the way in which things are made changes.
+RECIPE = 1
+
+
+def content_key(*inputs: Any) -> str:
+    """Sixteen hexadecimal digits that stand for ``inputs`` (anything that JSON can hold)."""
+    text = json.dumps([RECIPE, *inputs], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path))
+        elif entry.is_file(follow_symlinks=False) and entry.name != LIST:
+            yield entry
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of all entries."""
+
+    folder: Path
+
+    def path(self, name: str, key: str) -> Path:
+        """Where an entry is, or would be."""
+        return self.folder / f"{name}@{key}"
+
+    def draft(self, name: str) -> Path:
+        """An empty folder in which an entry may grow; a killed run's draft is thrown away."""
+        draft = self.folder / f".draft-{name}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        return draft
+
+    def keep(self, draft: Path, name: str, key: str) -> Path:
+        """Turn a finished draft into an entry."""
+        self._write_list(draft)
+        place = self.path(name, key)
+        shutil.rmtree(place, ignore_errors=True)
+        draft.rename(place)
+        return place
+
+    def faults(self, entry: Path) -> list[str]:
+        """The files of an entry that are not what they were; empty where all is well."""
+        try:
+            known = json.loads((entry / LIST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return [LIST]
+        touched = False
+        for name, record in known.items():
+            try:
+                stat = os.lstat(entry / name)
+            except OSError:
+                return [name]
+            if [stat.st_size, stat.st_mtime_ns] == record[:2]:
+                continue
+            if stat.st_size != record[0] or sha256(entry / name) != record[2]:
+                return [name]
+            touched = True
+        if touched:
+            self._write_list(entry)
+        return []
+
+    def sums(self, entry: Path) -> dict[str, str]:
+        """SHA-256 by file name, as recorded when the entry was made."""
+        known = json.loads((entry / LIST).read_text(encoding="utf-8"))
+        return {name: record[2] for name, record in known.items()}
+
+    def entries(self) -> list[Path]:
+        """All finished entries."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(path for path in self.folder.iterdir() if "@" in path.name)
+
+    def _write_list(self, entry: Path) -> None:
+        records = {}
+        for file in _walk(entry):
+            stat = file.stat(follow_symlinks=False)
+            name = str(Path(file.path).relative_to(entry))
+            records[name] = [stat.st_size, stat.st_mtime_ns, sha256(Path(file.path))]
+        (entry / LIST).write_text(json.dumps(records), encoding="utf-8")

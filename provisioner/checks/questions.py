@@ -1,0 +1,159 @@
+"""The questions that verify puts to a cluster, in the order in which a person would ask."""
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from provisioner.checks.kubectl import is_ready
+from provisioner.checks.verify import (
+    NAMESPACE,
+    OTHER,
+    Check,
+    Cluster,
+    Fault,
+    describe,
+    wait_for_pods,
+)
+
+
+def nodes_ready(cluster: Cluster) -> str:
+    """Every node of the spec is registered, Ready, and of the asked version."""
+    found = {node["metadata"]["name"]: node for node in cluster.kubectl.get("nodes")}
+    wanted = f"v{cluster.spec.kubernetes.version}"
+    for name in cluster.nodes:
+        if name not in found:
+            raise Fault(f"{name}: not registered with the API server")
+        if not is_ready(found[name]):
+            raise Fault(f"{name}: not Ready")
+        version = found[name]["status"]["nodeInfo"]["kubeletVersion"]
+        if version != wanted:
+            raise Fault(f"{name}: kubelet is {version}, expected {wanted}")
+    return f"{len(cluster.nodes)} of {len(cluster.nodes)}, {wanted}"
+
+
+def system_pods(cluster: Cluster) -> str:
+    """Every pod of kube-system runs and is Ready."""
+    pods = cluster.kubectl.get("pods", "-n", "kube-system")
+    ill = [describe(pod) for pod in pods if not is_ready(pod)]
+    if ill or not pods:
+        raise Fault("; ".join(ill) or "kube-system has no pods")
+    return f"{len(pods)} of {len(pods)} running"
+
+
+def docker_driver(cluster: Cluster) -> str:
+    """Docker's cgroup driver on every node is the one that was asked for."""
+    wanted = cluster.spec.runtime.cgroup_driver
+    for node in cluster.nodes:
+        found = cluster.on_node(node, ["docker", "info", "-f", "{{.CgroupDriver}}"]).stdout.strip()
+        if found != wanted:
+            raise Fault(f"{node}: docker is on {found}, expected {wanted}")
+    return f"{wanted} on {len(cluster.nodes)} nodes"
+
+
+def kubelet_driver(cluster: Cluster) -> str:
+    """The kubelet that runs on every node says the same driver, asked through the API."""
+    wanted = cluster.spec.runtime.cgroup_driver
+    for node in cluster.nodes:
+        config = cluster.kubectl.call("get", "--raw", f"/api/v1/nodes/{node}/proxy/configz").stdout
+        found = re.search(r'"cgroupDriver":"(\w+)"', config)
+        if not found or found[1] != wanted:
+            raise Fault(f"{node}: kubelet is on {found and found[1]}, expected {wanted}")
+    return f"{wanted} on {len(cluster.nodes)} nodes"
+
+
+def deployment(cluster: Cluster) -> str:
+    """Four replicas run, and every node has a pod to ask from."""
+    cluster.pods = wait_for_pods(cluster, "app=web", 4)
+    wait_for_pods(cluster, "app=ask", len(cluster.nodes))
+    places = {pod["spec"]["nodeName"] for pod in cluster.pods}
+    return f"4 of 4 replicas on {len(places)} nodes"
+
+
+def _fetch(cluster: Cluster, node: str, url: str, what: str) -> None:
+    answer = cluster.ask(node, "wget", "-q", "-T", "10", "-O", "-", url)
+    if answer.code != 0 or "web-" not in answer.stdout:
+        raise Fault(f"{node}: pod ask-{node} got no answer from {what}: {answer.stderr.strip()}")
+
+
+def pod_to_pod(cluster: Cluster) -> str:
+    """From a pod on every node to a web pod on every node, across nodes and within."""
+    targets = {pod["spec"]["nodeName"]: pod for pod in cluster.pods}
+    for node in cluster.nodes:
+        for place, pod in targets.items():
+            name, address = pod["metadata"]["name"], pod["status"]["podIP"]
+            _fetch(cluster, node, f"http://{address}:8080/", f"{name} ({address}) on {place}")
+    return f"{len(cluster.nodes) * len(targets)} of {len(cluster.nodes) * len(targets)} paths"
+
+
+def _service(cluster: Cluster, namespace: str) -> tuple[str, int]:
+    service = cluster.kubectl.get("service", "web", "-n", namespace)[0]
+    return service["spec"]["clusterIP"], service["spec"]["ports"][0].get("nodePort", 0)
+
+
+def cluster_ip(cluster: Cluster) -> str:
+    """A service's ClusterIP answers from a pod on every node."""
+    address, _ = _service(cluster, NAMESPACE)
+    for node in cluster.nodes:
+        _fetch(cluster, node, f"http://{address}/", f"service web ({address})")
+    return f"{address} from {len(cluster.nodes)} nodes"
+
+
+def node_port(cluster: Cluster) -> str:
+    """A NodePort answers on every node's address, asked from this host."""
+    _, port = _service(cluster, NAMESPACE)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for node in cluster.spec.nodes:
+        url = f"http://{node.address}:{port}/"
+        try:
+            body = direct.open(url, timeout=10).read().decode()
+        except (urllib.error.URLError, OSError) as error:
+            raise Fault(f"{node.name}: no answer from {url} on this host: {error}") from None
+        if "web-" not in body:
+            raise Fault(f"{node.name}: {url} answered something else: {body[:60]!r}")
+    return f"port {port} on {len(cluster.nodes)} nodes"
+
+
+def _names(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    api = cluster.kubectl.get("service", "kubernetes")[0]["spec"]["clusterIP"]
+    yield "kubernetes.default", api
+    yield f"web.{OTHER}", _service(cluster, OTHER)[0]
+
+
+def dns(cluster: Cluster) -> str:
+    """Names of services resolve in a pod on every node, answered by CoreDNS."""
+    server = cluster.kubectl.get("service", "kube-dns", "-n", "kube-system")[0]["spec"]["clusterIP"]
+    wanted = list(_names(cluster))
+    for node in cluster.nodes:
+        for name, address in wanted:
+            answer = cluster.ask(node, "nslookup", name)
+            if address not in answer.stdout or server not in answer.stdout:
+                said = (answer.stdout + answer.stderr).replace("\n", " ").strip()
+                raise Fault(f"{node}: {name} is not {address} by {server} in ask-{node}: {said}")
+    return f"{', '.join(name for name, _ in wanted)} by CoreDNS ({server})"
+
+
+def self_healing(cluster: Cluster) -> str:
+    """A Deployment keeps its count when one of its pods dies."""
+    victim = cluster.pods[0]["metadata"]["name"]
+    cluster.kubectl.call("-n", NAMESPACE, "delete", "pod", victim, "--wait=false")
+    pods = wait_for_pods(cluster, "app=web", 4)
+    if victim in {pod["metadata"]["name"] for pod in pods}:
+        raise Fault(f"{victim} was deleted and is still there")
+    return f"{victim} died, 4 of 4 again"
+
+
+BASIC: dict[str, Check] = {
+    "nodes-ready": nodes_ready,
+    "system-pods": system_pods,
+    "docker-cgroup-driver": docker_driver,
+    "kubelet-cgroup-driver": kubelet_driver,
+}
+DEEP: dict[str, Check] = {
+    "deployment": deployment,
+    "pod-to-pod": pod_to_pod,
+    "cluster-ip": cluster_ip,
+    "node-port": node_port,
+    "dns": dns,
+    "self-healing": self_healing,
+}

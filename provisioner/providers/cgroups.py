@@ -1,0 +1,162 @@
+"""A cgroup for every machine, in each hierarchy of this host.
+
+Machines get groups of their own since what runs in them makes groups of fixed names (kubepods,
+docker), which would be the same group for two machines. The groups also hold the limits, and tell
+which processes belong to a machine: a process id may be somebody else's tomorrow, a group is not.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import tenacity
+
+from provisioner.errors import HostError, LabError
+
+TOP = "kubelab"
+ROOT = Path("/sys/fs/cgroup")
+NEEDED = {"cpu", "memory", "pids", "devices", "cpuset"}
+
+
+def hierarchies() -> list[Path]:
+    """The mount points of all cgroup hierarchies: many on v1, one on v2."""
+    found = []
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+        _, place, kind, *_ = line.split()
+        if kind in ("cgroup", "cgroup2") and Path(place).is_relative_to(ROOT):
+            found.append(Path(place))
+    return sorted(set(found))
+
+
+def missing_controllers() -> set[str]:
+    """Controllers that containers need and that this host does not offer."""
+    if (ROOT / "cgroup.controllers").is_file():
+        return {"cpu", "memory", "pids"} - set((ROOT / "cgroup.controllers").read_text().split())
+    return NEEDED - {word for place in hierarchies() for word in place.name.split(",")}
+
+
+@dataclass(frozen=True)
+class MachineGroup:
+    """The groups of one machine: the same path in every hierarchy."""
+
+    lab: str
+    node: str
+
+    def paths(self) -> list[Path]:
+        """One folder a hierarchy."""
+        return [place / TOP / self.lab / self.node for place in hierarchies()]
+
+    def make(self, cpus: int, memory_mib: int) -> list[Path]:
+        """Make the groups and set the limits; returns their folders.
+
+        Raises:
+            HostError: the kernel refuses.
+        """
+        try:
+            for path in self.paths():
+                path.mkdir(parents=True, exist_ok=True)
+                self._limit(path, cpus, memory_mib)
+        except OSError as error:
+            raise HostError(
+                f"{self.node}: cannot make its cgroup",
+                str(error),
+                "Run as root, with the cgroup hierarchies mounted writable under /sys/fs/cgroup.",
+            ) from None
+        return self.paths()
+
+    def _limit(self, path: Path, cpus: int, memory_mib: int) -> None:
+        if (path / "cpuset.cpus").is_file() and (path / "cgroup.clone_children").is_file():
+            # A v1 cpuset takes no process before its processors and memory nodes are named.
+            for group in (path.parent.parent, path.parent, path):
+                for name in ("cpuset.cpus", "cpuset.mems"):
+                    (group / name).write_text((group.parent / name).read_text())
+        if (path.parents[2] / "cgroup.subtree_control").is_file() and path.parents[2] == ROOT:
+            for group in (path.parents[2], path.parents[1], path.parents[0]):
+                (group / "cgroup.subtree_control").write_text("+cpu +memory +pids +cpuset +io")
+        limits = {
+            "memory.limit_in_bytes": f"{memory_mib * 1024 * 1024}",
+            "memory.max": f"{memory_mib * 1024 * 1024}",
+            "cpu.cfs_quota_us": f"{cpus * 100000}",
+            "cpu.max": f"{cpus * 100000} 100000",
+        }
+        for name, value in limits.items():
+            if (path / name).is_file():
+                (path / name).write_text(value)
+
+    def processes(self) -> set[int]:
+        """The ids of all processes of the machine, in whatever group below it they are."""
+        return {
+            int(word)
+            for path in self.paths()
+            for file in path.rglob("cgroup.procs")
+            for word in _read(file).split()
+            if word != "0"
+        }
+
+    def kill(self) -> None:
+        """End every process of the machine, and wait until none is left.
+
+        Raises:
+            LabError: some process does not end.
+        """
+        for attempt in tenacity.Retrying(
+            stop=tenacity.stop_after_delay(20),
+            wait=tenacity.wait_fixed(0.05),
+            retry=tenacity.retry_if_exception_type(LabError),
+            reraise=True,
+        ):
+            with attempt:
+                left = self.processes()
+                for process in left:
+                    _signal(process, signal.SIGKILL)
+                if left:
+                    some = ", ".join(map(str, sorted(left)[:5]))
+                    raise LabError(f"{self.node}: processes do not end: {some}")
+
+    def remove(self) -> None:
+        """Remove the groups, from the leaves up, with the lab's own where it is empty then."""
+        for path in self.paths():
+            for folder in _leaves_first(path):
+                _rmdir(folder)
+            for parent in (path.parent, path.parent.parent):
+                _rmdir(parent)
+
+
+def groups_of(lab: str) -> list[MachineGroup]:
+    """Every machine of a lab that has a group, known to its spec or not."""
+    names = {path.name for place in hierarchies() for path in _subfolders(place / TOP / lab)}
+    return [MachineGroup(lab, name) for name in sorted(names)]
+
+
+def _subfolders(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from (child for child in path.iterdir() if child.is_dir())
+
+
+def _leaves_first(path: Path) -> Iterator[Path]:
+    for child in _subfolders(path):
+        yield from _leaves_first(child)
+    yield path
+
+
+def _rmdir(path: Path) -> None:
+    try:
+        path.rmdir()
+    except OSError:
+        return
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _signal(process: int, number: int) -> None:
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        return

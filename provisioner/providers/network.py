@@ -1,0 +1,134 @@
+"""The network of a lab on this host: a bridge, its address, and a table of NAT rules."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import HostError
+from provisioner.shell import run
+
+FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+PREFIX = "kl-"
+NAT = """\
+table ip {table} {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat;
+    ip saddr {net} ip daddr != {net} oifname != "{bridge}" masquerade comment "kubelab lab {lab}"
+  }}
+}}
+"""
+
+
+def short(lab: str, length: int = 8) -> str:
+    """A stable name for a lab, short enough for links (15 characters at most, says the kernel)."""
+    return hashlib.sha256(lab.encode()).hexdigest()[:length]
+
+
+def _ip(*args: str) -> list[dict[str, Any]]:
+    answer: list[dict[str, Any]] = json.loads(run(["ip", "-j", *args]).stdout or "[]")
+    return [entry for entry in answer if entry]
+
+
+def uplink_mtu() -> int:
+    """The MTU of the link that the default route uses; 1500 where there is none."""
+    routes = _ip("route", "show", "default")
+    if not routes:
+        return 1500
+    return int(_ip("link", "show", "dev", routes[0]["dev"])[0]["mtu"])
+
+
+@dataclass(frozen=True)
+class LabNetwork:
+    """The bridge of one lab. The host has the first address of ``network``."""
+
+    lab: str
+    network: IPv4Network
+    nat: bool
+
+    @property
+    def bridge(self) -> str:
+        """The bridge's name."""
+        return f"{PREFIX}{short(self.lab)}"
+
+    @property
+    def table(self) -> str:
+        """The nft table's name; all rules of the lab are in it, so that it goes in one piece."""
+        return f"kubelab-{short(self.lab)}"
+
+    @property
+    def alias(self) -> str:
+        """What we write on our bridge, to tell it from somebody else's of the same name."""
+        return f"kubelab:{self.lab}"
+
+    @property
+    def gateway(self) -> str:
+        """The host's address in the lab's network."""
+        return str(self.network[1])
+
+    def conflict(self) -> str:
+        """Why this network cannot be made here, or an empty text."""
+        link = self._link()
+        if link and link.get("ifalias") != self.alias:
+            return f"a link named {self.bridge} exists that is not this lab's"
+        for route in _ip("route", "show", "table", "main"):
+            place = str(route["dst"])
+            if place == "default" or route.get("dev") == self.bridge:
+                continue
+            if IPv4Network(place, strict=False).overlaps(self.network):
+                return f"{self.network} overlaps this host's route to {place} (dev {route['dev']})"
+        return ""
+
+    def make(self) -> None:
+        """Make what is missing of bridge, address, forwarding and rules.
+
+        Raises:
+            HostError: another network is in the way.
+        """
+        if conflict := self.conflict():
+            raise HostError(
+                f"the lab's network {self.network} cannot be made",
+                conflict,
+                "Choose another networks.node in the lab spec, or destroy the lab that has it.",
+            )
+        if not self._link():
+            run(["ip", "link", "add", self.bridge, "type", "bridge"])
+            run(["ip", "link", "set", self.bridge, "alias", self.alias])
+        link = self._link()
+        if link and "UP" not in link.get("flags", []):
+            run(["ip", "link", "set", self.bridge, "mtu", str(uplink_mtu()), "up"])
+        address = f"{self.gateway}/{self.network.prefixlen}"
+        run(["ip", "address", "replace", address, "dev", self.bridge])
+        if self.nat and run(["nft", "list", "table", "ip", self.table], check=False).code != 0:
+            values = {"table": self.table, "net": self.network, "bridge": self.bridge}
+            run(["nft", "-f", "-"], stdin=NAT.format(lab=self.lab, **values))
+
+    def forward(self, memory: Path) -> None:
+        """Let this host forward packets; ``memory`` keeps that it did not before."""
+        if FORWARD.read_text().strip() == "0":
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            memory.write_text("0")
+            FORWARD.write_text("1")
+
+    def remove(self, memory: Path) -> None:
+        """Remove what ``make`` and ``forward`` made, and nothing else."""
+        if run(["nft", "list", "table", "ip", self.table], check=False).code == 0:
+            run(["nft", "delete", "table", "ip", self.table])
+        link = self._link()
+        if link and link.get("ifalias") in (self.alias, None):
+            run(["ip", "link", "delete", self.bridge])
+        others = [x for x in _ip("link", "show", "type", "bridge") if _is_ours(x)]
+        if memory.is_file() and not others:
+            FORWARD.write_text(memory.read_text())
+            memory.unlink()
+
+    def _link(self) -> dict[str, Any]:
+        if not Path("/sys/class/net", self.bridge).exists():
+            return {}
+        return _ip("link", "show", "dev", self.bridge)[0]
+
+
+def _is_ours(link: dict[str, Any]) -> bool:
+    return str(link.get("ifalias", "")).startswith("kubelab:")

@@ -1,0 +1,199 @@
+"""One machine: what is written into its root before it starts, and how systemd-nspawn is started.
+
+All mounts of a machine live in a mount namespace of its own, which ends with its last process; so a
+machine that is killed leaves nothing mounted on the host.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.model import Node
+from provisioner.providers.network import LabNetwork, short, uplink_mtu
+from provisioner.providers.ssh import make_key
+from provisioner.shell import run, spawn
+
+# Units that only cost time in a container.
+MASKED = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "systemd-logind.service",
+    "getty.target",
+    "console-getty.service",
+    "modprobe@.service",
+    "dev-hugepages.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "sys-fs-fuse-connections.mount",
+)
+
+# Controllers come read-only into the machine; "remount,rw" alone answers that they are busy.
+UNIT = """\
+[Unit]
+Description=Network address and writable cgroups of this machine
+DefaultDependencies=no
+Before=network.target docker.service containerd.service kubelet.service ssh.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c '\\
+  ip link set lo up; \\
+  ip address replace {address}/{prefix} dev host0; \\
+  ip link set host0 mtu {mtu} up; \\
+  ip route replace default via {gateway}; \\
+  for group in /sys/fs/cgroup/*; do \\
+    mountpoint -q $group && mount -o remount,rw,bind $group; \\
+  done; true'
+
+[Install]
+WantedBy=basic.target
+"""
+
+# Without CAP_SYS_RESOURCE nobody may lower an OOM score, and runc gives up where it is asked to.
+RUNC = """\
+#!/bin/sh
+# This host does not let anybody lower an OOM score: ask for 0 where a container asks for less.
+for word in "$@"; do
+  [ "$previous" = --bundle ] && bundle=$word
+  previous=$word
+done
+[ -n "$bundle" ] && sed -i 's/"oomScoreAdj":-[0-9]*/"oomScoreAdj":0/' "$bundle/config.json"
+exec /usr/sbin/runc "$@"
+"""
+
+# $1 is the overlay's options and $2 its mount point; the words after -- are cgroups, then nspawn's.
+LAUNCH = """\
+set -e
+options=$1 place=$2; shift 2
+while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done
+shift
+mount -t overlay -o "$options" overlay "$place"
+exec systemd-nspawn "$@"
+"""
+
+
+@dataclass(frozen=True)
+class MachinePlan:
+    """All that it takes to start one machine."""
+
+    lab: str
+    node: Node
+    folder: Path
+    root: Path
+    network: LabNetwork
+    mounts: Mapping[Path, str]
+
+    @property
+    def upper(self) -> Path:
+        """The machine's own files, laid over the common root."""
+        return self.folder / "upper"
+
+    @property
+    def console(self) -> Path:
+        """What the machine printed while it started and ran."""
+        return self.folder / "console.log"
+
+    @property
+    def disks(self) -> dict[Path, str]:
+        """Folders on the real disk: docker's overlay2 cannot stand on another overlay."""
+        return {
+            self.folder / "docker": "/var/lib/docker",
+            self.folder / "kubelet": "/var/lib/kubelet",
+        }
+
+
+def lacks_sys_resource() -> bool:
+    """Whether this host refuses to lower an OOM score, even to root."""
+    probe = ["sh", "-c", "echo -1 > /proc/self/oom_score_adj"]
+    return run(probe, check=False).code != 0
+
+
+def resolv_conf() -> str:
+    """The host's resolvers; a stub on loopback is of no use in a machine, what is behind it is."""
+    behind = Path("/run/systemd/resolve/resolv.conf")
+    for path in (behind, Path("/etc/resolv.conf")):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    return ""
+
+
+def _put(path: Path, text: str, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+
+
+def prepare(plan: MachinePlan, public_key: str) -> str:
+    """Write what makes the common root this machine; return its SSH host key's public line.
+
+    Everything is written anew each time except the host key, so a start that was cut off is mended.
+    """
+    for folder in (plan.upper, plan.folder / "work", plan.folder / "root", *plan.disks):
+        folder.mkdir(parents=True, exist_ok=True)
+    units = plan.upper / "etc/systemd/system"
+    _put(plan.upper / "etc/hostname", f"{plan.node.name}\n")
+    _put(plan.upper / "etc/resolv.conf", resolv_conf())
+    _put(plan.upper / "root/.ssh/authorized_keys", f"{public_key}\n", 0o600)
+    for folder in (plan.upper / "root/.ssh", plan.upper / "root"):
+        folder.chmod(0o700)
+    network = plan.network.network
+    unit = UNIT.format(
+        address=plan.node.address,
+        prefix=network.prefixlen,
+        mtu=uplink_mtu(),
+        gateway=plan.network.gateway,
+    )
+    _put(units / "kubelab-machine.service", unit)
+    _link(units / "basic.target.wants/kubelab-machine.service", "../kubelab-machine.service")
+    for name in MASKED:
+        _link(units / name, "/dev/null")
+    if lacks_sys_resource():
+        _put(plan.upper / "usr/local/sbin/runc", RUNC, 0o755)
+    public = make_key(plan.upper / "etc/ssh/ssh_host_ed25519_key", plan.node.name)
+    return " ".join(public.split()[:2])
+
+
+def _link(path: Path, target: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_symlink():
+        path.symlink_to(target)
+
+
+def launch(plan: MachinePlan, groups: list[Path]) -> None:
+    """Start the machine; it lives on when we end.
+
+    Raises:
+        CommandError: systemd-nspawn or unshare is not installed.
+    """
+    overlay = f"lowerdir={plan.root},upperdir={plan.upper},workdir={plan.folder / 'work'}"
+    binds = [f"--bind={here}:{there}" for here, there in plan.disks.items()]
+    binds += [f"--bind-ro={here}:{there}" for here, there in plan.mounts.items()]
+    place = plan.folder / "root"
+    nspawn = [
+        "--boot",
+        f"--directory={place}",
+        f"--machine={short(plan.lab + '/' + plan.node.name, 10)}",
+        f"--hostname={plan.node.name}",
+        f"--network-bridge={plan.network.bridge}",
+        "--register=no",
+        "--keep-unit",
+        "--console=pipe",
+        "--capability=all",
+        "--system-call-filter=add_key keyctl bpf perf_event_open",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--bind=/dev/kmsg",
+        *binds,
+    ]
+    script = ["sh", "-c", LAUNCH, "machine", overlay, str(place), *map(str, groups), "--", *nspawn]
+    spawn(
+        ["unshare", "--mount", "--propagation", "private", *script],
+        plan.console,
+        env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"},
+    )

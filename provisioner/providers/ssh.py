@@ -1,0 +1,86 @@
+"""SSH for providers: keys made for one lab, readiness, and the command line."""
+
+import shlex
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tenacity
+
+from provisioner.errors import CommandError
+from provisioner.shell import Result, run
+
+
+def make_key(path: Path, comment: str) -> str:
+    """Make an ed25519 key pair unless it is there; return its public line."""
+    public = path.with_name(f"{path.name}.pub")
+    if not (path.exists() and public.exists()):
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)])
+    return public.read_text(encoding="utf-8").strip()
+
+
+@dataclass(frozen=True)
+class SshAccess:
+    """How the machines of a lab are reached: root, by the lab's key, with pinned host keys."""
+
+    folder: Path
+
+    @property
+    def key(self) -> Path:
+        """The private key."""
+        return self.folder / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The host keys, written when the machines were made; nothing is trusted at first use."""
+        return self.folder / "known_hosts"
+
+    def options(self) -> list[str]:
+        """Options for ssh that tie it to this lab, and to nothing of the user's."""
+        pairs = {
+            "UserKnownHostsFile": self.known_hosts,
+            "GlobalKnownHostsFile": "/dev/null",
+            "StrictHostKeyChecking": "yes",
+            "IdentitiesOnly": "yes",
+            "LogLevel": "ERROR",
+        }
+        return [word for key, value in pairs.items() for word in ("-o", f"{key}={value}")]
+
+    def argv(self, address: str) -> list[str]:
+        """The command line of ssh to a machine."""
+        return ["ssh", "-F", "/dev/null", "-i", str(self.key), *self.options(), f"root@{address}"]
+
+    def exec(self, address: str, argv: Sequence[str], *, check: bool = True) -> Result:
+        """Run a command on a machine; its words arrive as they are.
+
+        Raises:
+            CommandError: it failed (and ``check``), or the machine cannot be reached.
+        """
+        return run([*self.argv(address), "--", shlex.join(argv)], check=check, timeout=120)
+
+    def wait(self, address: str, seconds: float) -> None:
+        """Wait until a login works.
+
+        Raises:
+            CommandError: it did not within ``seconds``.
+        """
+        patience = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(seconds),
+            wait=tenacity.wait_fixed(0.2),
+            retry=tenacity.retry_if_exception_type((OSError, CommandError)),
+            reraise=True,
+        )
+        try:
+            patience(self._login, address)
+        except OSError as error:
+            raise CommandError(f"{address}: no SSH after {seconds:.0f} s", str(error)) from None
+
+    def _login(self, address: str) -> None:
+        with socket.create_connection((address, 22), timeout=1) as connection:
+            connection.settimeout(2)
+            if not connection.recv(4):
+                raise ConnectionError("closed before its banner")
+        self.exec(address, ["true"])

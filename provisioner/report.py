@@ -1,0 +1,159 @@
+"""The only printer beside the command line: events become lines for people, or JSON lines on disk.
+
+Progress goes to stderr, so that stdout holds nothing but what was asked for.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from provisioner.errors import LabError
+from provisioner.model import Event, Finding
+from provisioner.phases.base import PhaseTime
+
+MARKS = {"ok": ("✔", "green"), "skipped": ("✔", "green"), "failed": ("✘", "red")}
+KEPT_RUNS = 50
+
+out = Console()
+err = Console(stderr=True)
+
+
+class EventLog:
+    """Writes the events of one command to ``run/TIME-COMMAND.jsonl``, one JSON object a line."""
+
+    def __init__(self, folder: Path, command: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(folder.glob("*.jsonl"))[: -KEPT_RUNS + 1]:
+            old.unlink(missing_ok=True)
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
+        self.path = folder / f"{stamp}-{command}.jsonl"
+
+    def __call__(self, event: Event) -> None:
+        """Append one event, with the time at which it came (``ts``: seconds since the epoch)."""
+        if event.status == "progress":
+            return
+        with self.path.open("a", encoding="utf-8") as log:
+            log.write(json.dumps({"ts": round(time.time(), 3), **event.as_json()}) + "\n")
+
+
+class Progress:
+    """One live line for what is going on, and one line that stays for each phase that ended.
+
+    Where stderr is no terminal, the live line becomes a plain line every ten seconds.
+    """
+
+    PLAIN_SECONDS = 10.0
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, refresh_per_second=8, transient=True)
+        self.title, self.begin, self.said = "", time.monotonic(), 0.0
+        self.depth: dict[str, Event] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        is_phase = event.task == self.title or (event.status == "start" and not self.title)
+        if is_phase and event.status == "start":
+            self.title, self.begin, self.depth = event.task, time.monotonic(), {}
+            self.said = self.begin
+        elif is_phase:
+            self._ended(event)
+            self.title = ""
+        elif event.status in ("start", "progress"):
+            self.depth[event.task] = event
+        else:
+            self.depth.pop(event.task, None)
+        self._show()
+
+    def _ended(self, event: Event) -> None:
+        mark, color = MARKS.get(event.status, ("✔", "green"))
+        line = Text.assemble((f"{mark} ", color), f"{event.task:<14}", f"{event.seconds:>7.1f} s")
+        if event.detail and event.status != "failed":
+            line.append(f"   {event.detail}", "dim")
+        self.console.print(line)
+
+    def _now(self) -> str:
+        """What is going on, in a line: the newest steps, and how far they are."""
+        newest = list(self.depth.values())[-3:]
+        words = []
+        for event in newest:
+            name = f"{event.host}: {event.task}" if event.host else event.task
+            far = "" if event.fraction is None else f" {event.fraction:.0%}"
+            words.append(f"{name}{far}" + (f" ({event.detail})" if event.detail else ""))
+        return ", ".join(words)
+
+    def _show(self) -> None:
+        if not self.title:
+            self.live.update(Text(""))
+            return
+        seconds = time.monotonic() - self.begin
+        line = f"{self.title:<14} {seconds:>6.0f} s   {self._now()}"
+        if self.console.is_terminal:
+            self.live.update(Spinner("dots", Text(line[: self.console.width - 4])))
+        elif time.monotonic() - self.said > self.PLAIN_SECONDS:
+            self.said = time.monotonic()
+            self.console.print(f"  {line.rstrip()}", highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep the live line on the screen for the length of a block."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.live:
+            yield
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    out.print_json(json.dumps(document)) if out.is_terminal else print(  # noqa: T201
+        json.dumps(document)
+    )
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on stdout."""
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    out.print(table)
+
+
+def print_times(times: Sequence[PhaseTime]) -> None:
+    """The table of phase times that a recipe ends with."""
+    rows = [(t.title, f"{t.seconds:.1f} s", t.outcome) for t in times]
+    rows.append(("total", f"{sum(t.seconds for t in times):.1f} s", ""))
+    print_table("", ("phase", "time", "what"), rows)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Questions and answers, one a row, with what to type below those that failed."""
+    table = Table(header_style="bold", box=None)
+    for column in ("", "check", "time", "answer"):
+        table.add_column(column)
+    for finding in findings:
+        mark = Text("✔", "green") if finding.ok else Text("✘", "red")
+        answer = finding.detail + (f"\n→ {finding.hint}" if finding.hint else "")
+        table.add_row(mark, finding.name, f"{finding.seconds:.1f} s", Text(answer))
+    out.print(table)
+
+
+def print_error(error: LabError) -> None:
+    """The three parts of an error, on stderr."""
+    err.print(Text("Error: ", "bold red").append(error.brief, "bold"), soft_wrap=True)
+    if error.details:
+        err.print(Text(error.details), soft_wrap=True)
+    if error.hint:
+        err.print(Text("→ ", "bold").append(error.hint), soft_wrap=True)
