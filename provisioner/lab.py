@@ -92,9 +92,14 @@ class Lab:
         draft.replace(path)
         return True
 
+    def spec_text(self, spec: LabSpec) -> str:
+        """The resolved spec, every default spelt out."""
+        text: str = yaml.safe_dump(spec.model_dump(), sort_keys=False)
+        return text
+
     def save_spec(self, spec: LabSpec) -> None:
-        """Keep the resolved spec, every default spelt out."""
-        self.write(self.spec_file, yaml.safe_dump(spec.model_dump(), sort_keys=False))
+        """Keep the resolved spec."""
+        self.write(self.spec_file, self.spec_text(spec))
 
     def load_spec(self, known_by: KnownBy) -> LabSpec:
         """The spec that this lab was made from.

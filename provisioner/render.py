@@ -41,28 +41,24 @@ def render_inventory(
     spec: LabSpec,
     places: Places,
     group_vars: Mapping[str, Any],
-    host_vars: Mapping[str, Mapping[str, Any]],
+    catalogue: Mapping[str, Any],
 ) -> str:
     """The YAML inventory: groups ``control_plane`` and ``workers``, both in ``cluster``.
 
-    ``group_vars`` hold for every host and ``host_vars`` for one; both come from the provider,
-    since only it knows how its machines are reached and what is peculiar about them.
+    ``group_vars`` come from the provider: only it knows how its machines are reached and what is
+    peculiar about them. ``catalogue`` has the keys of the catalogue that the spec overrides.
     """
 
     def hosts(role: str) -> dict[str, Any]:
         return {
             node.name: {"ansible_host": node.address, "node_ip": node.address}
-            | dict(host_vars.get(node.name, {}))
             for node in spec.nodes
             if node.role == role
         }
 
-    overrides = (
-        {"artifacts_overrides": spec.artifacts.overrides} if spec.artifacts.overrides else {}
-    )
     inventory = {
         "cluster": {
-            "vars": cluster_vars(spec, places) | overrides | dict(group_vars),
+            "vars": cluster_vars(spec, places) | dict(catalogue) | dict(group_vars),
             "children": {
                 "control_plane": {"hosts": hosts("control-plane")},
                 "workers": {"hosts": hosts("worker")},

@@ -114,6 +114,16 @@ class Progress:
             yield
 
 
+class VerifyProgress(Progress):
+    """The same live line, for checks: every check is a step of one phase that has no end."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if not self.title:
+            super().__call__(Event("verify", "Verify", "start"))
+        super().__call__(event)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
     out.print_json(json.dumps(document)) if out.is_terminal else print(  # noqa: T201
@@ -157,3 +167,24 @@ def print_error(error: LabError) -> None:
         err.print(Text(error.details), soft_wrap=True)
     if error.hint:
         err.print(Text("→ ", "bold").append(error.hint), soft_wrap=True)
+
+
+def print_timings(events: Sequence[dict[str, Any]]) -> None:
+    """Where the time of a run went: by phase, and the twenty tasks that took longest."""
+    ended = [e for e in events if e["status"] in ("ok", "changed", "skipped", "failed")]
+    phases = [
+        e for e in ended if not e["host"] and e["phase"] != e["task"] and _is_phase(e, events)
+    ]
+    total = sum(e["seconds"] for e in phases) or 1.0
+    rows = [(e["task"], f"{e['seconds']:.1f} s", f"{e['seconds'] / total:.0%}") for e in phases]
+    print_table("by phase", ("phase", "time", "share"), rows)
+    longest = sorted((e for e in ended if e not in phases), key=lambda e: -e["seconds"])[:20]
+    columns = ("task", "host", "time", "status")
+    lines = [(e["task"], e["host"], f"{e['seconds']:.2f} s", e["status"]) for e in longest]
+    print_table("\nby task, the longest", columns, lines)
+
+
+def _is_phase(event: dict[str, Any], events: Sequence[dict[str, Any]]) -> bool:
+    """A phase's own events are the first and the last of its key."""
+    first = next(e for e in events if e["phase"] == event["phase"])
+    return bool(first["task"] == event["task"])

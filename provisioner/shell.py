@@ -85,7 +85,7 @@ def run(
             errors="replace",
             input=stdin if stdin is not None else "",
             timeout=timeout,
-            env={**os.environ, **(env or {})},
+            env=_environment(env, cwd),
             cwd=cwd,
         )
     except FileNotFoundError:
@@ -121,6 +121,12 @@ def spawn(
             raise missing(argv) from None
 
 
+def _environment(env: Mapping[str, str] | None, cwd: Path | None) -> dict[str, str]:
+    # As a shell's cd does: programs that care about symbolic links on the way ask PWD.
+    place = {"PWD": str(cwd)} if cwd else {}
+    return {**os.environ, **place, **(env or {})}
+
+
 def end_children() -> None:
     """Kill the processes that we started and that still run, with all that they started."""
     for child in psutil.Process().children(recursive=True):
@@ -152,7 +158,7 @@ def stream(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, **(env or {})},
+            env=_environment(env, cwd),
             cwd=cwd,
         )
     except FileNotFoundError:

@@ -5,22 +5,23 @@ What a run that was stopped had finished stays; Go's own cache keeps what it had
 """
 
 import errno
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from provisioner.artifacts.debian import Tell
 from provisioner.artifacts.store import Store
-from provisioner.errors import BusyError, HostError
+from provisioner.errors import CommandError, HostError
 from provisioner.model import Event, Listener
 from provisioner.shell import end_children
 
 PHASE = "artifacts"
+# As long as a whole first build takes on a slow machine, in seconds.
+PATIENCE = 1200
 Made = Mapping[str, Path]
 """Finished entries by step."""
 
@@ -49,32 +50,30 @@ class Builder:
 
         Raises:
             BusyError: another process is building, for more than twenty minutes.
-            HostError: the disk is full.
+            HostError: the disk is full, or the cache cannot be written.
             CommandError: a step failed; what the others made is kept.
         """
-        missing = self._missing(steps)
-        if not missing:
+        if not self._missing(steps):
             return dict(self.made)
-        self.store.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.store.folder / ".lock").acquire(timeout=1200):
+            with self.store.locked(PATIENCE):
                 # Somebody else may have built it while we waited.
                 self._run(self._missing(steps))
-        except Timeout:
-            raise BusyError(
-                "another process is building artifacts",
-                f"It holds {self.store.folder / '.lock'}.",
-                "Wait for it to end, then run the command again.",
-            ) from None
         except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise HostError(
-                f"the disk of {self.store.folder} is full",
-                "A first build takes about 6 GiB, most of it Go's own cache.",
-                "Free some space, or set KUBELAB_CACHE to a larger disk; what is built is kept.",
-            ) from None
+            raise self._disk_fault(error) from None
+        except CommandError as error:
+            # The tools say it in words; Python would have raised an OSError.
+            if os.strerror(errno.ENOSPC).lower() in error.details.lower():
+                raise self._disk_fault(error) from None
+            raise
         return dict(self.made)
+
+    def _disk_fault(self, error: Exception) -> HostError:
+        return HostError(
+            f"cannot write artifacts to {self.store.folder}",
+            f"{error}\nA first build takes about 6 GiB, most of it Go's own cache.",
+            "Make room there, or set KUBELAB_CACHE to another disk; what is built is kept.",
+        )
 
     def _missing(self, steps: Mapping[str, Step]) -> dict[str, Step]:
         missing = {}
@@ -122,7 +121,10 @@ class Builder:
             self.listen(event)
 
         draft = self.store.draft(step.name)
-        step.make(draft, self.made, tell)
+        try:
+            step.make(draft, self.made, tell)
+        except CommandError as error:
+            raise replace(error, brief=f"artifact {step.name}: {error.brief}") from None
         entry = self.store.keep(draft, step.name, step.key)
         self.listen(Event(PHASE, step.name, "changed", "", round(time.monotonic() - begin, 3)))
         return entry

@@ -143,6 +143,35 @@ def builds_of(catalog: Catalog, bundles: list[Bundle]) -> Iterator[str]:
             yield from (catalog.layers[layer].build for layer in image.layers)
 
 
+def _dangling(catalog: Catalog) -> Iterator[str]:
+    """Names in the catalogue that lead nowhere, each with its key path."""
+    for name, build in catalog.builds.items():
+        if isinstance(build, PackageBuild):
+            continue
+        if build.toolchain not in catalog.toolchains:
+            yield f"artifacts_builds.{name}.toolchain: no toolchain {build.toolchain!r}"
+    for name, layer in catalog.layers.items():
+        if layer.build not in catalog.builds:
+            yield f"artifacts_layers.{name}.build: no build {layer.build!r}"
+    for top, bundles in (("kubernetes", catalog.kubernetes), ("cni", catalog.cni)):
+        for key, bundle in bundles.items():
+            yield from _dangling_in(catalog, bundle, f"artifacts_{top}.{key}")
+
+
+def _dangling_in(catalog: Catalog, bundle: Bundle, where: str) -> Iterator[str]:
+    files = {f"{where}.binaries": bundle.binaries, f"{where}.cni": bundle.cni}
+    for group, images in (("images", bundle.images), ("control_plane", bundle.control_plane)):
+        for name, image in images.items():
+            files[f"{where}.{group}.{name}.files"] = image.files
+            for layer in image.layers:
+                if layer not in catalog.layers:
+                    yield f"{where}.{group}.{name}.layers: no layer {layer!r}"
+    for path, named in files.items():
+        for name, file in named.items():
+            if file.split("/")[0] not in catalog.builds:
+                yield f"{path}.{name}: no build {file.split('/')[0]!r}"
+
+
 @cache
 def _defaults() -> str:
     return FILE.read_text(encoding="utf-8")
@@ -155,6 +184,12 @@ def _merged(base: Any, over: Any) -> Any:
     return {k: _merged(base[k], over[k]) if k in base and k in over else keys[k] for k in keys}
 
 
+def merged_keys(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The catalogue's keys that ``overrides`` touch, whole, as Ansible variables."""
+    merged = _merged(yaml.safe_load(_defaults()), overrides)
+    return {key: merged[key] for key in overrides}
+
+
 def load_catalog(overrides: Mapping[str, Any]) -> Catalog:
     """Read the catalogue and lay ``overrides`` (its own keys, any depth) over it.
 
@@ -163,14 +198,17 @@ def load_catalog(overrides: Mapping[str, Any]) -> Catalog:
     """
     data = _merged(yaml.safe_load(_defaults()), overrides)
     try:
-        return Catalog.model_validate(data)
+        catalog = Catalog.model_validate(data)
+        faults = list(_dangling(catalog))
     except ValidationError as bad:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in bad.errors()]
+    if faults:
         raise SpecError(
             "artifacts.overrides does not fit the catalogue",
             "\n".join(f"artifacts.overrides.{fault}" for fault in faults),
             f"The catalogue with all its keys is {FILE}.",
-        ) from None
+        )
+    return catalog
 
 
 def known_by(overrides: Mapping[str, Any]) -> Known:

@@ -1,10 +1,13 @@
 """The source ``debian``: packages and source packages, through the apt of this host."""
 
+import shutil
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from provisioner.artifacts.catalog import MachineRoot
-from provisioner.errors import CommandError, LabError
+from provisioner.errors import LabError
 from provisioner.shell import TETHER, run, stream
 
 Tell = Callable[[str, float | None], None]
@@ -20,6 +23,9 @@ UNREAD = (
     "usr/share/lintian",
 )
 APT = ("-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3")
+LISTS = Lock()
+# A root that was cut off is made anew, so dpkg need not wait for the disk after every file.
+QUICK = {"DEBIAN_FRONTEND": "noninteractive", "DPKG_FORCE": "unsafe-io"}
 
 
 def _mirrors(suite: str) -> list[str]:
@@ -39,9 +45,8 @@ def _mirrors(suite: str) -> list[str]:
     )
 
 
-def _private_apt(cache: Path, suite: str) -> list[str]:
-    """Options for an apt of our own that also knows source packages; the host's is left alone."""
-    place = cache / "apt"
+@cache
+def _updated_apt(place: Path, suite: str) -> tuple[str, ...]:
     for folder in ("lists/partial", "archives/partial"):
         (place / folder).mkdir(parents=True, exist_ok=True)
     lines = [f"deb-src {mirror} main\ndeb {mirror} main\n" for mirror in _mirrors(suite)]
@@ -54,59 +59,71 @@ def _private_apt(cache: Path, suite: str) -> list[str]:
         "Dir::Cache": place,
     }
     options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-    return [*APT, *options]
+    command = ("apt-get", *APT, *options)
+    # By default apt calls it a success when no mirror answered.
+    run([*TETHER, *command, "update", "-o", "APT::Update::Error-Mode=any"], hint=RETRY)
+    return command
 
 
-def fetch_source(cache: Path, suite: str, package: str, version: str, tell: Tell) -> Path:
-    """Fetch and unpack a source package; returns its tree. apt checks the signatures.
+def _apt(folder: Path, suite: str) -> tuple[str, ...]:
+    """apt-get with fresh lists of its own under ``folder``, which also know source packages.
+
+    The host's are left alone. Builds run side by side, and only one may write the lists.
+    """
+    with LISTS:
+        return _updated_apt(folder / "apt", suite)
+
+
+def fetch_source(folder: Path, suite: str, package: str, version: str, tell: Tell) -> Path:
+    """Fetch and unpack a source package under ``folder``; returns its tree.
+
+    apt checks the files against the signed lists. The tree gets its name when it is complete.
 
     Raises:
         CommandError: apt cannot reach its mirror, or it has no such version.
     """
-    place = cache / "sources" / f"{package}-{version}"
-    done = place / "tree"
-    if done.exists():
-        return done.resolve()
+    place = folder / "sources" / f"{package}-{version}"
+    tree, draft = place / "tree", place / "draft"
+    if tree.is_dir():
+        return tree
+    shutil.rmtree(draft, ignore_errors=True)
     place.mkdir(parents=True, exist_ok=True)
-    options = _private_apt(cache, suite)
-    tell("apt-get update", None)
-    run(["apt-get", *options, "update"], hint=RETRY)
     tell(f"fetching {package} {version}", None)
-    run(["apt-get", *options, "source", f"{package}={version}"], cwd=place, hint=RETRY)
-    tree = next(path for path in place.iterdir() if path.is_dir() and path.name != "tree")
-    done.symlink_to(tree.name)
+    fetch = [*TETHER, *_apt(folder, suite), "source", "--download-only", f"{package}={version}"]
+    run(fetch, cwd=place, hint=RETRY)
+    tell("unpacking", None)
+    description = next(place.glob("*.dsc"))
+    run([*TETHER, "dpkg-source", "--extract", description.name, draft.name], cwd=place)
+    draft.rename(tree)
     return tree
 
 
-def fetch_packages(suite: str, packages: Sequence[str], into: Path, tell: Tell) -> None:
+def fetch_packages(
+    folder: Path, suite: str, packages: Sequence[str], into: Path, tell: Tell
+) -> None:
     """Fetch packages and unpack them over each other into ``into``, without documentation.
 
     Raises:
         CommandError: apt cannot reach its mirror, or it has no such package.
     """
     debs = into.parent / f"{into.name}.debs"
-    run(["rm", "-rf", str(debs)])
+    shutil.rmtree(debs, ignore_errors=True)
     debs.mkdir(parents=True)
-    _mirrors(suite)
     tell(f"fetching {len(packages)} packages", None)
-    try:
-        run(["apt-get", *APT, "download", *packages], cwd=debs, hint=RETRY)
-    except CommandError:
-        run(["apt-get", *APT, "update"], hint=RETRY)
-        run(["apt-get", *APT, "download", *packages], cwd=debs, hint=RETRY)
+    run([*TETHER, *_apt(folder, suite), "download", *packages], cwd=debs, hint=RETRY)
     for deb in sorted(debs.glob("*.deb")):
         run(["dpkg-deb", "--extract", str(deb), str(into)])
     run(["rm", "-rf", str(debs), *(str(into / unread) for unread in UNREAD)])
 
 
-def make_root(cache: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
+def make_root(folder: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
     """Make a Debian root with debootstrap; no service starts, no key or machine id stays in it.
 
     Raises:
         CommandError: debootstrap failed.
     """
-    mirrors = dict(reversed(line.split()) for line in _mirrors(root.suite))
-    debs = cache / "debs"
+    mirrors = {suite: uri for uri, suite in map(str.split, _mirrors(root.suite))}
+    debs = folder / "debs"
     debs.mkdir(parents=True, exist_ok=True)
     command = [
         *TETHER,
@@ -119,7 +136,7 @@ def make_root(cache: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
         mirrors[root.suite],
     ]
     steps = 0
-    with stream(command, env={"DEBIAN_FRONTEND": "noninteractive"}, hint=RETRY) as lines:
+    with stream(command, env=QUICK, hint=RETRY) as lines:
         for line in lines:
             steps += 1
             # About 130 packages pass through retrieving, validating, extracting and configuring.

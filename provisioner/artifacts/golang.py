@@ -33,7 +33,7 @@ class Go:
             "GOCACHE": str(self.cache / "build"),
             "GOMODCACHE": str(self.cache / "modules"),
             "GO111MODULE": "on" if self.modules else "off",
-            "GOFLAGS": "-modcacherw" if self.modules else "",
+            "GOFLAGS": "-modcacherw -mod=mod" if self.modules else "",
             "GOTOOLCHAIN": "local",
             "GOENV": "off",
             "GOWORK": "off",
@@ -126,5 +126,5 @@ def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> 
     flags = "-s -w" + (f" -X {build.stamp}={build.version}" if build.stamp else "")
     package = build.command if build.command == "." else f"./{build.command}"
     out = into / build.program
-    go.build(["-mod=mod", "-ldflags", flags, "-o", str(out)], [package], tree, tell)
+    go.build(["-ldflags", flags, "-o", str(out)], [package], tree, tell)
     shutil.rmtree(work)

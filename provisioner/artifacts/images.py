@@ -1,7 +1,7 @@
 """Container images, written as the archives that ``docker load`` takes; no daemon is needed.
 
 An archive is a tar of layers (tars themselves, named by their SHA-256), of a configuration that
-lists them, and of a manifest. The same input gives the same bytes: names are sorted, times are zero.
+lists them, and of a manifest. The same input gives the same bytes: names are sorted, times zero.
 Format: the OCI image-spec's predecessor, "Docker Image Specification v1.2".
 """
 

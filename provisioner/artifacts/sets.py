@@ -44,15 +44,16 @@ def _members(
                 yield f"images/{folder}/{name}.tar", archive, reference
 
 
-def _artifact(path: str, file: Path, image: str, store: Store, version: str) -> Artifact:
+def _artifact(path: str, file: Path, image: str, store: Store) -> Artifact:
     entry = next(parent for parent in file.parents if parent.parent == store.folder)
     kinds = {"bin": "binary", "cni": "cni", "images": "image"}
     kind: Any = kinds[path.split("/")[0]]
+    build = entry.name.partition("@")[0]
     return Artifact(
         name=Path(path).stem if image else Path(path).name,
         kind=kind,
-        version=image.rpartition(":")[2] or version,
-        source=entry.name.partition("@")[0],
+        version=image.rpartition(":")[2] or build.rpartition("-")[2],
+        source=build,
         path=Path(path),
         size=file.stat().st_size,
         sha256=store.sums(entry)[str(file.relative_to(entry))],
@@ -112,7 +113,7 @@ def build_set(
     members = list(_members(catalog, bundles, made))
     key = content_key([(path, str(file)) for path, file, _ in members])
     folder = cache / "sets" / key
-    artifacts = [_artifact(path, file, image, store, kubernetes) for path, file, image in members]
+    artifacts = [_artifact(path, file, image, store) for path, file, image in members]
     if not _is_whole(folder, members):
         _assemble(folder, members, artifacts)
     tree = made[ROOT] / "tree" if machine_root else None

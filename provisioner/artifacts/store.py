@@ -10,9 +10,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
+
+from provisioner.errors import BusyError
 
 LIST = ".files.json"
 # Part of every key: raise it when the way in which things are made changes.
@@ -31,10 +36,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """All files below a folder, but for the list of an entry."""
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
+            yield from walk(Path(entry.path))
         elif entry.is_file(follow_symlinks=False) and entry.name != LIST:
             yield entry
 
@@ -64,8 +70,33 @@ class Store:
         draft.rename(place)
         return place
 
-    def faults(self, entry: Path) -> list[str]:
-        """The files of an entry that are not what they were; empty where all is well."""
+    @contextmanager
+    def locked(self, patience: float) -> Iterator[None]:
+        """Be the only one who changes this store; waits ``patience`` seconds for its turn.
+
+        Raises:
+            BusyError: another process held the store all that time.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=patience)
+        except Timeout:
+            raise BusyError(
+                "another process is building artifacts",
+                f"It holds {lock.lock_file}.",
+                "Wait for it to end, then run the command again.",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def faults(self, entry: Path, *, hash_all: bool = False) -> list[str]:
+        """The first file of an entry that is not what it was; empty where all is well.
+
+        ``hash_all`` also hashes files whose size and time are as they were.
+        """
         try:
             known = json.loads((entry / LIST).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -76,11 +107,12 @@ class Store:
                 stat = os.lstat(entry / name)
             except OSError:
                 return [name]
-            if [stat.st_size, stat.st_mtime_ns] == record[:2]:
+            same = [stat.st_size, stat.st_mtime_ns] == record[:2]
+            if same and not hash_all:
                 continue
             if stat.st_size != record[0] or sha256(entry / name) != record[2]:
                 return [name]
-            touched = True
+            touched = touched or not same
         if touched:
             self._write_list(entry)
         return []
@@ -90,6 +122,11 @@ class Store:
         known = json.loads((entry / LIST).read_text(encoding="utf-8"))
         return {name: record[2] for name, record in known.items()}
 
+    def size(self, entry: Path) -> int:
+        """The bytes of an entry's files, as recorded when it was made."""
+        known = json.loads((entry / LIST).read_text(encoding="utf-8"))
+        return sum(record[0] for record in known.values())
+
     def entries(self) -> list[Path]:
         """All finished entries."""
         if not self.folder.is_dir():
@@ -98,7 +135,7 @@ class Store:
 
     def _write_list(self, entry: Path) -> None:
         records = {}
-        for file in _walk(entry):
+        for file in walk(entry):
             stat = file.stat(follow_symlinks=False)
             name = str(Path(file.path).relative_to(entry))
             records[name] = [stat.st_size, stat.st_mtime_ns, sha256(Path(file.path))]

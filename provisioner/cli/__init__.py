@@ -1,0 +1,78 @@
+"""The command line: words in, one call, words out. Errors become exit codes here."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from provisioner import report
+from provisioner.cli import access, extras, lab
+from provisioner.errors import Interrupted, LabError
+
+app = typer.Typer(
+    name="kubelab",
+    help="Real Kubernetes, by kubeadm, on real machines of your own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+state = {"debug": False}
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="KUBELAB_DEBUG", help="Show tracebacks.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+    state["debug"] = debug
+
+
+COMMANDS: list[Callable[..., None]] = [
+    *(lab.up, lab.status, lab.verify, lab.plan, lab.doctor),
+    *(access.ssh, access.kubectl, access.kubeconfig, access.logs),
+    lab.destroy,
+]
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(extras.artifacts, name="artifacts")
+app.add_typer(extras.spec, name="spec")
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    # The same way out as Ctrl-C: what was begun is put away, and the exit code says so.
+    raise KeyboardInterrupt
+
+
+def _code_of(error: BaseException) -> int:
+    """Say what went wrong, and return the exit code for it."""
+    if state["debug"]:
+        traceback.print_exception(error)
+    if isinstance(error, typer.TyperException):
+        # Words that make no sense; typer's own kinds have a way to show themselves.
+        error.show()  # type: ignore[attr-defined]
+        return 2
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        error = Interrupted(
+            "interrupted", "", "Run the same command again: it goes on from where it was."
+        )
+    if not isinstance(error, LabError):
+        brief = f"{type(error).__name__}: {error}"
+        error = LabError(brief, "This should not happen.", "`kubelab --debug ...` shows where.")
+    report.print_error(error)
+    return error.exit_code
+
+
+def main() -> Any:
+    """Run the command line; never returns."""
+    signal.signal(signal.SIGTERM, _on_signal)
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(_code_of(error))

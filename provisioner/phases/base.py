@@ -7,10 +7,10 @@ was stopped anywhere is picked up by running the same list again.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from provisioner.artifacts.catalog import Catalog
+from provisioner.artifacts.sets import ArtifactSet
 from provisioner.lab import Lab
 from provisioner.model import Event, Listener, Status
 from provisioner.playbooks import Recap
@@ -27,7 +27,7 @@ class Context:
     catalog: Catalog
     provider: Provider
     listen: Listener
-    artifacts: Path | None = None
+    artifacts: ArtifactSet | None = None
     recap: Recap | None = None
 
 

@@ -1,0 +1,98 @@
+"""What commands share: options, which lab is meant, and running a recipe with progress."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provisioner import report
+from provisioner.artifacts.catalog import known_by
+from provisioner.errors import UsageError
+from provisioner.lab import Lab, all_labs, home, profiles
+from provisioner.model import Event
+from provisioner.phases.base import Context, Phase, PhaseTime, run_recipe
+from provisioner.phases.machines import make_context
+from provisioner.spec import LabSpec, read_spec
+
+DEFAULT_PROFILE = "embedded"
+
+Name = Annotated[str, typer.Option("--name", help="Which lab (default: the only one).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Profile = Annotated[str, typer.Argument(help="A ready spec from profiles/.", show_default=False)]
+SpecFile = Annotated[
+    Path | None, typer.Option("-f", "--file", help="A lab spec of your own.", show_default=False)
+]
+
+
+def chosen_lab(name: str) -> Lab:
+    """The lab that is meant: by name, or the only one that there is.
+
+    Raises:
+        UsageError: there is none, or there are several and none was named.
+    """
+    if name:
+        return Lab(name)
+    labs = all_labs()
+    if len(labs) == 1:
+        return labs[0]
+    if not labs:
+        raise UsageError(f"there is no lab in {home()}", "", "Run `kubelab up` to make one.")
+    names = ", ".join(lab.name for lab in labs)
+    raise UsageError("which lab?", f"There are: {names}", "Pick one with --name NAME.")
+
+
+def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
+    """The spec that is meant: a file, a profile, the named lab's own, or the default profile.
+
+    Raises:
+        UsageError: no such profile, or both a profile and a file.
+        SpecError: the spec is refused.
+    """
+    if profile and file:
+        raise UsageError("both a profile and a file were given", "", "Give one of the two.")
+    if not profile and not file and name and Lab(name).exists:
+        return Lab(name).load_spec(known_by)
+    ready = profiles()
+    profile = profile or DEFAULT_PROFILE
+    if file is None and profile not in ready:
+        raise UsageError(
+            f"no profile named {profile!r}",
+            f"Profiles: {', '.join(ready)}",
+            "Name one of them, or a spec of your own with -f FILE.",
+        )
+    spec = read_spec(file or ready[profile], known_by)
+    return spec.renamed(name) if name else spec
+
+
+def existing(name: str, listen: Callable[[Event], None] = lambda _: None) -> Context:
+    """The context of a lab that exists.
+
+    Raises:
+        UsageError: there is no such lab.
+    """
+    lab = chosen_lab(name)
+    return make_context(lab, lab.load_spec(known_by), listen)
+
+
+def run_with_progress(
+    recipe: Sequence[Phase], context: Context, command: str, *, keep_log: bool = True
+) -> list[PhaseTime]:
+    """Run a recipe as the only writer of the lab, with progress on stderr and events on disk.
+
+    Raises:
+        BusyError: another command is at work on the lab.
+        LabError: of the phase that failed.
+    """
+    progress = report.Progress(report.err)
+    with context.lab.locked(command):
+        log = report.EventLog(context.lab.runs, command) if keep_log else None
+
+        def listen(event: Event) -> None:
+            progress(event)
+            if log:
+                log(event)
+
+        context.listen = listen
+        with progress.shown():
+            return run_recipe(recipe, context)

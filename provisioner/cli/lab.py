@@ -1,0 +1,157 @@
+"""Commands that concern a whole lab."""
+
+from typing import Annotated, Any
+
+import typer
+
+from provisioner import report
+from provisioner.artifacts.catalog import known_by
+from provisioner.cli.common import (
+    Json,
+    Name,
+    Profile,
+    SpecFile,
+    chosen_lab,
+    chosen_spec,
+    existing,
+    run_with_progress,
+)
+from provisioner.errors import SpecError, UsageError
+from provisioner.lab import Lab
+from provisioner.phases.machines import make_context
+from provisioner.phases.plan import plan_of
+from provisioner.phases.prove import status_of, verify_lab
+from provisioner.recipes import DESTROY, UP
+from provisioner.spec import LabSpec
+
+NEXT = """
+The cluster is up. Three commands to go on with:
+  kubelab verify{name}                 prove that it works
+  kubelab kubectl{name} -- get nodes   talk to it
+  kubelab ssh{name} {node}             look into a machine"""
+
+
+def _refuse_change(lab: Lab, spec: LabSpec) -> None:
+    """A lab keeps the spec that it was made from; workers may be added.
+
+    Raises:
+        SpecError: names the keys that differ.
+    """
+    if not lab.exists:
+        return
+    old, new = lab.load_spec(known_by).model_dump(), spec.model_dump()
+    grown = {**old, "nodes": new["nodes"]}
+    kept = new["nodes"][: len(old["nodes"])] == old["nodes"]
+    if grown == new and kept:
+        return
+    keys = [key for key in new if new[key] != old[key]]
+    raise SpecError(
+        f"lab {lab.name} was made from another spec",
+        f"These parts differ: {', '.join(keys)}. A lab that is there only takes more workers.",
+        f"Run `kubelab destroy --name {lab.name}` first, or give the new one another --name.",
+    )
+
+
+def up(
+    profile: Profile = "",
+    file: SpecFile = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the lab.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Bring a lab up, or go on where an earlier run was stopped.
+
+    Without a profile or a file: the named lab's own spec, else the profile `embedded`.
+    """
+    spec = chosen_spec(profile, file, name)
+    lab = Lab(spec.name)
+    _refuse_change(lab, spec)
+    context = make_context(lab, spec, lambda _: None)
+    times = run_with_progress(UP, context, "up")
+    hosts = context.recap.hosts if context.recap else {}
+    if as_json:
+        phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]
+        changed = {host: counts["changed"] for host, counts in hosts.items()}
+        report.print_json({"lab": spec.name, "phases": phases, "changed": changed})
+        return
+    report.print_times(times)
+    named = f" --name {spec.name}" if name else ""
+    report.out.print(NEXT.format(name=named, node=spec.nodes[-1].name), highlight=False)
+
+
+def status(name: Name = "", as_json: Json = False) -> None:
+    """Show a lab as it is now."""
+    found = status_of(existing(name))
+    if as_json:
+        report.print_json(found)
+        return
+    head = ("kubernetes", "runtime", "cgroup_driver", "cni", "api")
+    facts = ", ".join(f"{key} {found[key]}" for key in head if found[key])
+    report.out.print(f"lab {found['lab']} ({found['provider']}): {found['phase']}", highlight=False)
+    report.out.print(facts, highlight=False)
+    columns = ("node", "role", "address", "machine", "kubelet", "schedulable")
+    rows = [[node["name"], *(node[key] for key in columns[1:])] for node in found["nodes"]]
+    report.print_table("", columns, rows)
+
+
+def verify(name: Name = "", as_json: Json = False) -> None:
+    """Prove that the cluster works: nodes, pods, network, services, DNS, self-healing.
+
+    Exit code 4 if it is up and something in it does not work.
+    """
+    context = existing(name)
+    progress = report.VerifyProgress(report.err)
+    context.listen = progress
+    with context.lab.locked("verify"), progress.shown():
+        findings = verify_lab(context)
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        report.print_json({"ok": ok, "checks": [finding.as_json() for finding in findings]})
+    else:
+        report.print_findings(findings)
+    if not ok:
+        raise typer.Exit(4)
+
+
+def plan(
+    profile: Profile = "", file: SpecFile = None, name: Name = "", as_json: Json = False
+) -> None:
+    """Show what `up` would fetch, build and do. Nothing is changed."""
+    spec = chosen_spec(profile, file, name)
+    steps = plan_of(make_context(Lab(spec.name), spec, lambda _: None))
+    if as_json:
+        report.print_json({"lab": spec.name, "steps": [vars(step) for step in steps]})
+        return
+    rows = [(step.kind, step.name, step.version, step.source, step.state) for step in steps]
+    report.print_table(f"lab {spec.name}", ("what", "name", "version", "source", "state"), rows)
+
+
+def doctor(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
+    """Ask this host whether it can run a lab. Exit code 3 if it cannot."""
+    spec = chosen_spec(profile, file, "")
+    findings = make_context(Lab(spec.name), spec, lambda _: None).provider.probe()
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        report.print_json({"ok": ok, "checks": [finding.as_json() for finding in findings]})
+    else:
+        report.print_findings(findings)
+    if not ok:
+        raise typer.Exit(3)
+
+
+def destroy(
+    name: Name = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a lab: its machines, its network and its files. Caches stay."""
+    lab = chosen_lab(name)
+    if not lab.exists:
+        # Nothing says so but this command: a name that was mistyped destroys nothing.
+        raise UsageError(f"no lab named {lab.name!r}", "", "`kubelab status` names the labs.")
+    if not yes and not typer.confirm(f"Destroy lab {lab.name} with all its machines?"):
+        raise typer.Exit(1)
+    context = existing(lab.name)
+    times = run_with_progress(DESTROY, context, "destroy", keep_log=False)
+    answer: dict[str, Any] = {"lab": lab.name, "seconds": sum(t.seconds for t in times)}
+    if as_json:
+        report.print_json(answer)

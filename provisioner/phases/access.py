@@ -1,0 +1,48 @@
+"""Giving a lab's kubeconfig to the user's own kubectl."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import yaml
+
+from provisioner.phases.base import Context
+from provisioner.shell import run
+
+
+def _named(text: str, name: str) -> str:
+    """A kubeconfig of kubeadm's with cluster, user and context called after the lab."""
+    data = yaml.safe_load(text)
+    for kind in ("clusters", "users", "contexts"):
+        for entry in data[kind]:
+            entry["name"] = name
+    for entry in data["contexts"]:
+        entry["context"] = {"cluster": name, "user": name}
+    data["current-context"] = name
+    return yaml.safe_dump(data)
+
+
+def merge_kubeconfig(context: Context, target: Path) -> Path:
+    """Add the lab to ``target`` as a context of the lab's name, and make it the current one.
+
+    What was there is kept, and the file as it was stays beside it.
+    """
+    lab = context.lab
+    named = lab.dir / "kubeconfig.named"
+    lab.write(named, _named(lab.kubeconfig.read_text(encoding="utf-8"), lab.name))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    paths = [named]
+    if target.exists():
+        paths.append(target)
+        stamp = time.strftime("%Y%m%dT%H%M%S")
+        shutil.copy2(target, target.with_name(f"{target.name}.{stamp}.before-kubelab"))
+    merged = run(
+        [str(lab.kubectl), "config", "view", "--flatten"],
+        env={"KUBECONFIG": os.pathsep.join(map(str, paths))},
+    ).stdout
+    draft = target.with_name(f".{target.name}.new")
+    draft.touch(mode=0o600)
+    draft.write_text(merged, encoding="utf-8")
+    draft.replace(target)
+    return target

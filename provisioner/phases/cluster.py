@@ -1,0 +1,68 @@
+"""Phases that make machines a cluster, by Ansible."""
+
+from dataclasses import dataclass
+
+from provisioner.artifacts.catalog import merged_keys
+from provisioner.checks.kubectl import Kubectl
+from provisioner.errors import LabError
+from provisioner.lab import PROJECT
+from provisioner.phases.base import Context
+from provisioner.playbooks import run_playbook
+from provisioner.render import Places, render_inventory
+
+
+@dataclass
+class WriteInventory:
+    """Write the inventory that the playbooks read."""
+
+    key: str = "inventory"
+    title: str = "Inventory"
+
+    def needed(self, context: Context) -> bool:  # noqa: ARG002
+        """Always: it is compared, and only written where it differs."""
+        return True
+
+    def run(self, context: Context) -> str:
+        """Render and write it."""
+        if context.artifacts is None:
+            raise LabError("no artifact set", "", "Run `kubelab artifacts build` first.")
+        lab, spec = context.lab, context.spec
+        places = Places(lab.inventory, lab.kubeconfig, context.artifacts.folder)
+        catalogue = merged_keys(spec.artifacts.overrides)
+        text = render_inventory(spec, places, context.provider.group_vars(), catalogue)
+        return "written" if lab.write(lab.inventory, text) else "unchanged"
+
+
+@dataclass
+class RunPlaybook:
+    """Run one of our playbooks on the lab."""
+
+    playbook: str = "site.yml"
+    key: str = "cluster"
+    title: str = "Cluster"
+
+    def needed(self, context: Context) -> bool:  # noqa: ARG002
+        """Always: the roles ask each host what is missing."""
+        return True
+
+    def run(self, context: Context) -> str:
+        """Run it.
+
+        Raises:
+            LabError: a task failed; names host, task and reason.
+        """
+        recap = run_playbook(
+            PROJECT / "playbooks" / self.playbook,
+            context.lab.inventory,
+            phase=self.key,
+            listen=context.listen,
+            config=PROJECT / "ansible.cfg",
+        )
+        context.recap = recap
+        counts = ", ".join(f"{host} {c['changed']}" for host, c in sorted(recap.hosts.items()))
+        return f"changed={recap.changed} ({counts})"
+
+
+def kubectl_of(context: Context) -> Kubectl:
+    """The kubectl of the lab's cluster."""
+    return Kubectl(context.lab.kubectl, context.lab.kubeconfig)

@@ -1,0 +1,91 @@
+"""Phases that look after this host: what must be installed, and whether it can serve at all."""
+
+import shutil
+from dataclasses import dataclass
+
+from provisioner.errors import HostError
+from provisioner.model import Event, Finding
+from provisioner.phases.base import Context
+from provisioner.shell import run, stream
+
+TOOLS_OF_APT = ("apt-get", "dpkg-query")
+
+
+def missing_packages(context: Context) -> list[str]:
+    """The packages of the catalogue that are not installed on this host."""
+    wanted = context.catalog.host_packages
+    if not all(shutil.which(tool) for tool in TOOLS_OF_APT):
+        return []
+    ask = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted]
+    installed = {
+        line.split()[0]
+        for line in run(ask, check=False).stdout.splitlines()
+        if line.endswith(" installed")
+    }
+    return [package for package in wanted if package not in installed]
+
+
+@dataclass
+class InstallHostPackages:
+    """Install what this host needs to build artifacts and to run machines."""
+
+    key: str = "host-packages"
+    title: str = "Host packages"
+
+    def needed(self, context: Context) -> bool:
+        """Whether a package of the catalogue is missing."""
+        return bool(missing_packages(context))
+
+    def run(self, context: Context) -> str:
+        """Install them with apt-get.
+
+        Raises:
+            CommandError: apt-get failed.
+        """
+        packages = missing_packages(context)
+        hint = "Run `apt-get update` and look at what it says, then run the command again."
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+            with stream(["apt-get", "-q", *command], env=quiet, hint=hint) as lines:
+                for line in lines:
+                    context.listen(
+                        Event(self.key, f"apt-get {command[0]}", "progress", detail=line[:60])
+                    )
+        return f"installed {', '.join(packages)}"
+
+
+def refuse(findings: list[Finding]) -> None:
+    """Turn findings that are not well into one error.
+
+    Raises:
+        HostError: names each, with what to type.
+    """
+    bad = [finding for finding in findings if not finding.ok]
+    if bad:
+        raise HostError(
+            "this host cannot run the lab: " + ", ".join(finding.name for finding in bad),
+            "\n".join(f"{finding.name}: {finding.detail}" for finding in bad),
+            "\n  ".join(finding.hint for finding in bad if finding.hint),
+        )
+
+
+@dataclass
+class CheckHost:
+    """Ask the provider whether this host can serve, before anything is made."""
+
+    key: str = "host"
+    title: str = "Host"
+
+    def needed(self, context: Context) -> bool:  # noqa: ARG002
+        """Always: it costs milliseconds."""
+        return True
+
+    def run(self, context: Context) -> str:
+        """Put the provider's questions.
+
+        Raises:
+            HostError: this host cannot serve.
+        """
+        findings = context.provider.probe()
+        refuse(findings)
+        return f"{len(findings)} questions answered well"
