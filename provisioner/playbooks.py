@@ -94,7 +94,7 @@ def _reason(result: Mapping[str, Any]) -> str:
     if "censored" in result:
         return "(what it said is not shown: the task handles a secret)"
     parts = [str(result.get("msg", ""))]
-    parts += [str(result.get(key) or "") for key in ("module_stderr", "stderr", "stdout")][:3]
+    parts += [str(result.get(key) or "") for key in ("module_stderr", "stdout", "stderr")]
     for item in result.get("results", []):
         if item.get("failed"):
             parts.append(f"{item.get('item', '')}: {item.get('msg', '')}")

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import psutil
 
@@ -134,24 +133,11 @@ def end_children() -> None:
             child.kill()
 
 
-@contextmanager
-def stream(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    log: IO[str] | None = None,
-    hint: str = "",
-) -> Iterator[Iterator[str]]:
-    """Run ``argv`` and hand out its lines (stdout and stderr together) as they come.
-
-    The process is terminated when the block is left early.
-
-    Raises:
-        CommandError: the program is missing or failed.
-    """
+def _start(
+    argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None
+) -> subprocess.Popen[str]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -163,6 +149,24 @@ def stream(
         )
     except FileNotFoundError:
         raise missing(argv) from None
+
+
+@contextmanager
+def stream(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    hint: str = "",
+) -> Iterator[Iterator[str]]:
+    """Run ``argv`` and hand out its lines (stdout and stderr together) as they come.
+
+    The process is terminated when the block is left early.
+
+    Raises:
+        CommandError: the program is missing or failed.
+    """
+    process = _start(argv, env, cwd)
     seen: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -170,16 +174,13 @@ def stream(
         for line in process.stdout:
             seen.append(line)
             del seen[: -TAIL_LINES * 4]
-            if log is not None:
-                log.write(line)
-                log.flush()
             yield line.rstrip("\n")
 
     try:
         yield lines()
         code = process.wait()
     except BaseException:
-        process.terminate()
+        process.kill()
         process.wait(timeout=30)
         raise
     if code != 0:

@@ -79,14 +79,10 @@ class Builder:
         missing = {}
         for name, step in steps.items():
             entry = self.store.path(name, step.key)
-            if not entry.is_dir():
-                missing[name] = step
-            elif faults := self.store.faults(entry):
-                detail = f"{entry / faults[0]} is not what was built: building it again"
-                self.listen(Event(PHASE, name, "failed", detail=detail))
-                missing[name] = step
-            else:
+            if entry.is_dir() and not self.store.faults(entry):
                 self.made[name] = entry
+            else:
+                missing[name] = step
         return missing
 
     def _run(self, steps: Mapping[str, Step]) -> None:
@@ -113,6 +109,10 @@ class Builder:
 
     def _make(self, step: Step) -> Path:
         begin = time.monotonic()
+        corrupt = self.store.path(step.name, step.key)
+        for name in self.store.faults(corrupt) if corrupt.is_dir() else []:
+            detail = f"{corrupt / name} is not what was built: building it again"
+            self.listen(Event(PHASE, step.name, "failed", detail=detail))
         self.listen(Event(PHASE, step.name, "start"))
 
         def tell(detail: str, fraction: float | None) -> None:

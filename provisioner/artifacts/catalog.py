@@ -48,6 +48,7 @@ class SourceBuild(Part):
     import_path: str
     commands: list[str]
     pause: str
+    vendor: dict[str, str] = {}
 
 
 class PackageBuild(Part):

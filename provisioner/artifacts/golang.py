@@ -33,7 +33,7 @@ class Go:
             "GOCACHE": str(self.cache / "build"),
             "GOMODCACHE": str(self.cache / "modules"),
             "GO111MODULE": "on" if self.modules else "off",
-            "GOFLAGS": "-modcacherw -mod=mod" if self.modules else "",
+            "GOFLAGS": "-buildvcs=false" + (" -modcacherw -mod=mod" if self.modules else ""),
             "GOTOOLCHAIN": "local",
             "GOENV": "off",
             "GOWORK": "off",
@@ -91,16 +91,24 @@ def toolchain(name: str, kinds: Mapping[str, Toolchain], helper: Path, cache: Pa
 
 def _fetch_toolchain(version: str, place: Path, go: Go) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    module = f"golang.org/toolchain@{version}"
-    answer = json.loads(go.call("mod", "download", "-json", module, cwd=place.parent))
     draft = place.with_name(f".{version}")
     shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(answer["Dir"], draft)
+    shutil.copytree(fetch_module("golang.org/toolchain", version, go), draft)
     # Module archives carry no modes; what a toolchain runs lies in these two folders.
     for folder in ("bin", "pkg/tool"):
         for file in (draft / folder).rglob("*"):
             file.chmod(0o755)
     draft.rename(place)
+
+
+def fetch_module(module: str, version: str, go: Go) -> Path:
+    """The folder of a module in the module cache; Go checks it against its checksum database.
+
+    Raises:
+        CommandError: the proxy does not serve that version.
+    """
+    words = ("mod", "download", "-json", f"{module}@{version}")
+    return Path(json.loads(go.call(*words, cwd=go.cache))["Dir"])
 
 
 def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> None:
@@ -114,11 +122,9 @@ def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> 
     """
     work.mkdir(parents=True, exist_ok=True)
     tell(f"fetching {build.module} {build.version}", None)
-    module = f"{build.module}@{build.version}"
-    answer = json.loads(go.call("mod", "download", "-json", module, cwd=work))
     tree = work / "tree"
     shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(answer["Dir"], tree)
+    shutil.copytree(fetch_module(build.module, build.version, go), tree)
     for package in build.omit:
         shutil.rmtree(tree / package)
         (tree / package).mkdir()

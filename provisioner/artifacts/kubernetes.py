@@ -10,7 +10,7 @@ from pathlib import Path
 
 from provisioner.artifacts.catalog import SourceBuild
 from provisioner.artifacts.debian import Tell
-from provisioner.artifacts.golang import Go
+from provisioner.artifacts.golang import Go, fetch_module
 from provisioner.shell import TETHER, run
 
 TAG = "+k8s:openapi-gen="
@@ -29,12 +29,22 @@ def compile_kubernetes(build: SourceBuild, tree: Path, go: Go, into: Path, tell:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.unlink(missing_ok=True)
     place.symlink_to(tree)
+    _renew_vendored(build, place, go)
     _generate_openapi(build, place, go, tell)
     packages = [f"./cmd/{command}" for command in build.commands]
     go.build(["-ldflags", _stamps(build), "-o", f"{into}/"], packages, place, tell)
     source, out = str(place / build.pause), str(into / "pause")
     run([*TETHER, "gcc", "-Os", "-static", "-o", out, source])
     run(["strip", out])
+
+
+def _renew_vendored(build: SourceBuild, place: Path, go: Go) -> None:
+    """Put newer modules into the tree where its own do not go with the toolchain."""
+    for module, version in build.vendor.items():
+        fetched = fetch_module(module, version, Go(go.root, go.cache))
+        target = place / "vendor" / module
+        shutil.rmtree(target)
+        shutil.copytree(fetched, target)
 
 
 def _stamps(build: SourceBuild) -> str:

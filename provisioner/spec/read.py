@@ -14,8 +14,12 @@ from provisioner.spec.shape import LabSpec
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in location)
-    return path.lstrip(".") or "(top)"
+    def step(key: int | str) -> str:
+        if isinstance(key, int):
+            return f"[{key}]"
+        return f".{key if key.isprintable() else repr(key)}"
+
+    return "".join(map(step, location)).lstrip(".") or "(top)"
 
 
 def _siblings(location: tuple[int | str, ...]) -> list[str]:

@@ -10,8 +10,8 @@ echo "apt-get $*" >> "$CALLS"
 [ -z "$DEAD" ] || { echo "E: Could not resolve the mirror"; exit 100; }
 case "$*" in
   *indextargets*) echo "mirror-uri bookworm";;
-  *source*) touch tool_1.dsc;;
-  *download*) touch a.deb b.deb;;
+  *" source "*) touch tool_1.dsc;;
+  *" download "*) touch a.deb b.deb;;
 esac
 """
 SOURCE = """#!/bin/sh

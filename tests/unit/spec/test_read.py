@@ -1,0 +1,115 @@
+import copy
+
+import pytest
+
+from provisioner.artifacts.catalog import known_by
+from provisioner.errors import SpecError
+from provisioner.lab import profiles
+from provisioner.spec import LabSpec, parse_spec, read_spec
+
+
+def refusal(data) -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        parse_spec(data, "lab.yml", known_by)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+@pytest.mark.parametrize("profile", sorted(profiles()))
+def test_every_profile_is_read(profile):
+    assert read_spec(profiles()[profile], known_by).name == profile
+
+
+def test_the_resolved_spec_reads_as_itself(good):
+    spec = parse_spec(good, "lab.yml", known_by)
+    assert parse_spec(spec.model_dump(), "resolved", known_by) == spec
+
+
+def change(data, path, value):
+    changed = copy.deepcopy(data)
+    place = changed
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return changed
+
+
+FAULTS = [
+    (("name",), "Not_a_label", "name = ", "DNS label"),
+    (("name",), "x" * 33, "name = ", "32"),
+    (("kubernetes", "version"), "1.99.0", "kubernetes.version", "1.20.2"),
+    (("kubernetes", "version"), 1.20, "kubernetes.version", "quotes"),
+    (("nodes", 1, "name"), "master", "nodes[1].name", "already used by nodes[0]"),
+    (("nodes", 1, "name"), "worker_1", "nodes[1].name", "DNS label"),
+    (("nodes", 2, "address"), "10.77.0.11", "nodes[2].address", "already used by nodes[1]"),
+    (("nodes", 2, "address"), "10.78.0.12", "nodes[2].address", "outside networks.node"),
+    (("nodes", 2, "address"), "10.77.0.1", "nodes[2].address", "host's own"),
+    (("nodes", 2, "address"), "10.77.0.255", "nodes[2].address", "reserved"),
+    (("nodes", 2, "address"), "ten", "nodes[2].address", "10.77.0.10"),
+    (("nodes", 0, "cpus"), 1, "nodes[0].cpus", "2 or more"),
+    (("nodes", 0, "memory_mib"), 1024, "nodes[0].memory_mib", "2048"),
+    (("nodes", 0, "role"), "master", "nodes[0].role", "control-plane"),
+    (("nodes", 0, "role"), "worker", "nodes", "no control plane"),
+    (("nodes", 1, "role"), "control-plane", "nodes[1].role", "worker"),
+    (("nodes",), [], "nodes", "at least 1"),
+    (("networks", "pod"), "10.77.0.0/16", "networks.pod", "overlaps networks.node"),
+    (("networks", "service"), "10.244.0.0/16", "networks.service", "overlaps networks.pod"),
+    (("networks", "pod"), "10.244.0.0/23", "networks.pod", "too small"),
+    (("networks", "service"), "10.96.0.0/30", "networks.service", "/12"),
+    (("networks", "node"), "10.77.0.0/30", "networks.node", "too small"),
+    (("networks", "node"), "10.77.0.1/24", "networks.node", "10.77.0.0/24"),
+    (("networks", "node"), "172.17.0.0/24", "networks.node", "docker"),
+    (("networks", "pod"), "127.0.0.0/8", "networks.pod", "private"),
+    (("runtime", "cgroup_driver"), "cgroupv3", "runtime.cgroup_driver", "systemd"),
+    (("cni", "name"), "none", "cni.name", "flannel"),
+    (("addons",), ["dashbord"], "addons[0]", "no such addon"),
+    (("provider", "name"), "vmware", "provider.name", "machine"),
+    (("netwroks",), {}, "netwroks", "did you mean 'networks'"),
+    (("nodes", 0, "cpu"), 2, "nodes[0].cpu", "did you mean 'cpus'"),
+    (("artifacts", "overrides"), {"artifacts_nope": 1}, "artifacts.overrides.artifacts_nope", ""),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "where", "right"), FAULTS)
+def test_a_fault_is_named_by_key_and_told_how_to_mend(good, path, value, where, right):
+    error = refusal(change(good, path, value))
+    assert where in error.details
+    assert right in error.details
+    assert error.hint
+
+
+def test_all_faults_are_told_at_once(good):
+    bad = change(change(good, ("nodes", 1, "name"), "master"), ("networks", "pod"), "10.77.0.0/16")
+    details = refusal(bad).details
+    assert "nodes[1].name" in details
+    assert "networks.pod" in details
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 7])
+def test_what_is_no_mapping_is_refused(data):
+    assert "mapping" in refusal(data).details
+
+
+def test_a_key_given_twice_is_refused(tmp_path):
+    file = tmp_path / "lab.yml"
+    file.write_text("name: a\nname: b\n")
+    with pytest.raises(SpecError, match="given twice"):
+        read_spec(file, known_by)
+
+
+def test_no_yaml_is_refused_with_its_line(tmp_path):
+    file = tmp_path / "lab.yml"
+    file.write_text("name: [a\nnodes: }\n")
+    with pytest.raises(SpecError, match="line 2"):
+        read_spec(file, known_by)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="cannot read"):
+        read_spec(tmp_path / "none.yml", known_by)
+
+
+def test_the_schema_names_every_key():
+    schema = LabSpec.model_json_schema()
+    assert set(schema["properties"]) == set(LabSpec.model_fields)
+    assert schema["additionalProperties"] is False

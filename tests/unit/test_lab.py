@@ -1,0 +1,72 @@
+import multiprocessing
+import os
+
+import pytest
+
+from provisioner.artifacts.catalog import known_by
+from provisioner.errors import BusyError, UsageError
+from provisioner.lab import Lab, all_labs, read_events
+from provisioner.spec import parse_spec
+
+
+def test_a_saved_spec_is_read_back(good):
+    spec = parse_spec(good, "lab.yml", known_by)
+    lab = Lab("embedded")
+    lab.prepare()
+    lab.save_spec(spec)
+    assert lab.load_spec(known_by) == spec
+    assert all_labs() == [lab]
+
+
+def test_files_of_a_lab_are_closed_to_others():
+    lab = Lab("a")
+    lab.prepare()
+    lab.write(lab.kubeconfig, "secret")
+    assert lab.kubeconfig.stat().st_mode & 0o077 == 0
+    assert lab.dir.stat().st_mode & 0o077 == 0
+
+
+def test_writing_the_same_text_changes_nothing():
+    lab = Lab("a")
+    lab.prepare()
+    assert lab.write(lab.inventory, "text")
+    before = lab.inventory.stat().st_ino
+    assert not lab.write(lab.inventory, "text")
+    assert lab.inventory.stat().st_ino == before
+
+
+def test_an_unknown_lab_is_named_with_those_that_there_are():
+    with pytest.raises(UsageError) as caught:
+        Lab("nope").load_spec(known_by)
+    assert "nope" in caught.value.brief
+    assert "kubelab up" in caught.value.hint
+
+
+def hold(name, ready, release):
+    with Lab(name).locked("up"):
+        ready.set()
+        release.wait(10)
+
+
+def test_a_second_writer_is_told_who_holds_the_lab():
+    context = multiprocessing.get_context("fork")
+    ready, release = context.Event(), context.Event()
+    process = context.Process(target=hold, args=("a", ready, release))
+    process.start()
+    assert ready.wait(10)
+    try:
+        with pytest.raises(BusyError) as caught, Lab("a").locked("destroy"):
+            pass
+        assert f"process {process.pid}" in caught.value.details
+        assert "kubelab up" in caught.value.details
+    finally:
+        release.set()
+        process.join(10)
+    with Lab("a").locked("destroy"):
+        assert os.getpid()
+
+
+def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path):
+    file = tmp_path / "run.jsonl"
+    file.write_text('{"task": "a"}\n{"task": "b"}\n{"tas')
+    assert [event["task"] for event in read_events(file)] == ["a", "b"]

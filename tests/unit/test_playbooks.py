@@ -1,0 +1,67 @@
+import pytest
+
+from provisioner.errors import Interrupted, LabError
+from provisioner.playbooks import _Run
+
+
+@pytest.fixture
+def run():
+    events = []
+    run = _Run("cluster", events.append)
+    run.events = events
+    return run
+
+
+def event(kind, **data):
+    return {"event": kind, "event_data": data}
+
+
+def test_a_task_that_changed_something_says_so(run):
+    run.handle(
+        event("runner_on_ok", host="a", task="T", role="r", duration=1.5, res={"changed": 1})
+    )
+    (found,) = run.events
+    assert (found.status, found.host, found.task, found.seconds) == ("changed", "a", "r : T", 1.5)
+
+
+def test_a_failure_names_host_task_and_reason(run):
+    result = {"msg": "non-zero return code", "stdout": "a", "stderr": "the reason"}
+    run.handle(event("runner_on_failed", host="a", task="T", role="r", res=result))
+    error = run.error("failed")
+    assert isinstance(error, LabError)
+    assert error.brief == "a: r : T: failed"
+    assert error.details.endswith("the reason")
+    assert error.hint
+
+
+def test_a_secret_is_not_repeated(run):
+    run.handle(event("runner_on_failed", host="a", task="T", res={"censored": "x", "stderr": "s"}))
+    assert "secret" in run.error("failed").details
+    assert "handles" in run.error("failed").details
+
+
+def test_a_failure_on_several_hosts_names_them_all(run):
+    for host in ("a", "b"):
+        run.handle(event("runner_on_failed", host=host, task="T", res={"msg": "no"}))
+    assert "also on a" in run.error("failed").details
+
+
+def test_an_ignored_failure_is_none(run):
+    run.handle(event("runner_on_failed", host="a", task="T", ignore_errors=True, res={}))
+    assert run.events[0].status == "ok"
+    assert not run.failures
+
+
+def test_a_cancelled_run_can_be_gone_on_with(run):
+    assert isinstance(run.error("canceled"), Interrupted)
+
+
+def test_the_recap_counts_what_changed(run):
+    run.handle(event("playbook_on_stats", ok={"a": 3, "b": 2}, changed={"a": 2}))
+    assert run.recap.hosts["b"]["changed"] == 0
+    assert run.recap.changed == 2
+
+
+def test_what_ansible_said_is_kept_where_no_task_failed(run):
+    run.handle({"event": "error", "stdout": "ERROR! no such playbook"})
+    assert "no such playbook" in run.error("failed").details
