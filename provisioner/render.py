@@ -17,11 +17,12 @@ INVENTORY_HEAD = """\
 
 @dataclass(frozen=True)
 class Places:
-    """Where an inventory finds what is not in the spec; all are paths on this host."""
+    """Where an inventory finds what is not in the spec; paths on this host, and one on nodes."""
 
     inventory: Path
     kubeconfig: Path
     artifacts: Path
+    artifacts_on_nodes: str
 
 
 def cluster_vars(spec: LabSpec, places: Places) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def cluster_vars(spec: LabSpec, places: Places) -> dict[str, Any]:
         "docker_cgroup_driver": spec.runtime.cgroup_driver,
         "cni_name": spec.cni.name,
         "artifacts_dir": str(places.artifacts),
+        "artifacts_node_dir": places.artifacts_on_nodes,
         "control_plane_kubeconfig_local": str(places.kubeconfig),
     }
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import psutil
+
 from provisioner.artifacts.debian import Tell
 from provisioner.artifacts.store import Store
 from provisioner.errors import CommandError, HostError
@@ -28,12 +30,16 @@ Made = Mapping[str, Path]
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to build: into an empty folder, from the entries of the steps it needs."""
+    """One thing to build: into an empty folder, from the entries of the steps it needs.
+
+    ``room`` is the disk space in MiB that it takes, caches included.
+    """
 
     name: str
     key: str
     make: Callable[[Path, Made, Tell], None]
     needs: tuple[str, ...] = ()
+    room: int = 50
 
 
 class Builder:
@@ -58,7 +64,9 @@ class Builder:
         try:
             with self.store.locked(PATIENCE):
                 # Somebody else may have built it while we waited.
-                self._run(self._missing(steps))
+                missing = self._missing(steps)
+                self._check_room(missing)
+                self._run(missing)
         except OSError as error:
             raise self._disk_fault(error) from None
         except CommandError as error:
@@ -68,10 +76,18 @@ class Builder:
             raise
         return dict(self.made)
 
+    def _check_room(self, missing: Mapping[str, Step]) -> None:
+        """Fail before the work: with a full disk apt tries again for minutes."""
+        wanted = sum(step.room for step in missing.values())
+        free = psutil.disk_usage(str(self.store.folder)).free // 2**20
+        if free < wanted:
+            names = ", ".join(missing)
+            raise OSError(f"{free} MiB free, {wanted} MiB wanted to build {names}")
+
     def _disk_fault(self, error: Exception) -> HostError:
         return HostError(
             f"cannot write artifacts to {self.store.folder}",
-            f"{error}\nA first build takes about 6 GiB, most of it Go's own cache.",
+            str(error),
             "Make room there, or set KUBELAB_CACHE to another disk; what is built is kept.",
         )
 

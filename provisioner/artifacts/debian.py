@@ -146,4 +146,6 @@ def make_root(folder: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
         key.unlink()
     (into / "etc/machine-id").write_text("")
     lists = [str(path) for path in (into / "var/lib/apt/lists").iterdir()]
-    run(["rm", "-rf", *(str(into / unread) for unread in UNREAD), *lists])
+    # debootstrap leaves all packages there; ours are in the cache already.
+    packages = [str(path) for path in (into / "var/cache/apt/archives").glob("*.deb")]
+    run(["rm", "-rf", *(str(into / unread) for unread in UNREAD), *lists, *packages])

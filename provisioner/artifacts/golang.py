@@ -107,6 +107,7 @@ def fetch_module(module: str, version: str, go: Go) -> Path:
     Raises:
         CommandError: the proxy does not serve that version.
     """
+    go.cache.mkdir(parents=True, exist_ok=True)
     words = ("mod", "download", "-json", f"{module}@{version}")
     return Path(json.loads(go.call(*words, cwd=go.cache))["Dir"])
 

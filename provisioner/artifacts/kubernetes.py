@@ -43,8 +43,12 @@ def _renew_vendored(build: SourceBuild, place: Path, go: Go) -> None:
     for module, version in build.vendor.items():
         fetched = fetch_module(module, version, Go(go.root, go.cache))
         target = place / "vendor" / module
-        shutil.rmtree(target)
-        shutil.copytree(fetched, target)
+        draft = target.with_name(f".{target.name}")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(fetched, draft)
+        # Absent where a run was cut off between these two lines.
+        shutil.rmtree(target, ignore_errors=True)
+        draft.rename(target)
 
 
 def _stamps(build: SourceBuild) -> str:

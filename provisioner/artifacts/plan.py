@@ -20,6 +20,8 @@ from provisioner.artifacts.kubernetes import compile_kubernetes
 from provisioner.artifacts.store import Store, content_key, sha256
 
 ROOT = "machine-root"
+# Disk space that a build takes, in MiB, measured: most of it is what compilers keep.
+ROOM = {"debian-source": 4200, "go": 500, "debian": 50, ROOT: 700}
 
 
 def _go(catalog: Catalog, name: str, cache: Path, *, modules: bool = True) -> Go:
@@ -44,7 +46,8 @@ def _build_step(name: str, build: Build, catalog: Catalog, cache: Path) -> Step:
             compile_kubernetes(build, tree, go, into, tell)
 
     tools = catalog.toolchains[build.toolchain].model_dump() if hasattr(build, "toolchain") else ""
-    return Step(name, content_key(build.model_dump(), tools, suite), make)
+    key = content_key(build.model_dump(), tools, suite)
+    return Step(name, key, make, room=ROOM[build.source])
 
 
 def _layer_step(name: str, catalog: Catalog, builds: Mapping[str, Step]) -> Step:
@@ -87,7 +90,7 @@ def root_step(catalog: Catalog, cache: Path) -> Step:
     def make(into: Path, made: Made, tell: Tell) -> None:  # noqa: ARG001
         debian.make_root(cache, catalog.machine_root, into / "tree", tell)
 
-    return Step(ROOT, content_key(catalog.machine_root.model_dump()), make)
+    return Step(ROOT, content_key(catalog.machine_root.model_dump()), make, room=ROOM[ROOT])
 
 
 def steps_for(catalog: Catalog, bundles: list[Bundle], cache: Path) -> dict[str, Step]:

@@ -7,6 +7,7 @@ from provisioner.checks.kubectl import Kubectl
 from provisioner.errors import LabError
 from provisioner.lab import PROJECT
 from provisioner.phases.base import Context
+from provisioner.phases.machines import SETS_ON_NODES
 from provisioner.playbooks import run_playbook
 from provisioner.render import Places, render_inventory
 
@@ -27,7 +28,9 @@ class WriteInventory:
         if context.artifacts is None:
             raise LabError("no artifact set", "", "Run `kubelab artifacts build` first.")
         lab, spec = context.lab, context.spec
-        places = Places(lab.inventory, lab.kubeconfig, context.artifacts.folder)
+        folder = context.artifacts.folder
+        on_nodes = f"{SETS_ON_NODES}/{folder.name}"
+        places = Places(lab.inventory, lab.kubeconfig, folder, on_nodes)
         catalogue = merged_keys(spec.artifacts.overrides)
         text = render_inventory(spec, places, context.provider.group_vars(), catalogue)
         return "written" if lab.write(lab.inventory, text) else "unchanged"

@@ -13,8 +13,8 @@ from provisioner.providers.base import Provider
 from provisioner.providers.machine import MachineProvider
 from provisioner.spec import LabSpec
 
-# Where machines see the artifact set; the default of the role artifacts' `artifacts_node_dir`.
-SET_ON_NODES = "/var/lib/kubelab/artifacts"
+# Where machines see all artifact sets, also those that are made while they run.
+SETS_ON_NODES = "/var/lib/kubelab/sets"
 
 
 def make_provider(lab: Lab, spec: LabSpec) -> MachineProvider:
@@ -24,6 +24,7 @@ def make_provider(lab: Lab, spec: LabSpec) -> MachineProvider:
         folder=lab.dir,
         nodes=spec.machines,
         network=IPv4Network(spec.networks.node),
+        inside=(IPv4Network(spec.networks.pod), IPv4Network(spec.networks.service)),
         nat=spec.provider.nat,
     )
 
@@ -74,7 +75,7 @@ class CreateMachines:
         provider = make_provider(context.lab, context.spec)
         if context.artifacts is not None:
             provider.root = context.artifacts.machine_root
-            provider.mounts = {context.artifacts.folder: SET_ON_NODES}
+            provider.mounts = {context.artifacts.folder.parent: SETS_ON_NODES}
         context.provider = provider
         before = {m.name for m in provider.machines() if m.state == "running"}
         provider.create(context.spec.machines, context.listen)

@@ -27,6 +27,7 @@ STOP_SECONDS = 30.0
 class MachineProvider:
     """The machines of one lab on this host.
 
+    ``inside`` are the ranges of pods and services, which are never looked for outside the lab.
     ``root`` is the tree that they all start from (never written to); ``mounts`` are folders of this
     host and where machines see them, read-only. Both may be missing where nothing is created.
     """
@@ -35,6 +36,7 @@ class MachineProvider:
     folder: Path
     nodes: Sequence[Node]
     network: IPv4Network
+    inside: tuple[IPv4Network, ...]
     nat: bool = True
     root: Path | None = None
     mounts: Mapping[Path, str] = field(default_factory=dict)
@@ -48,7 +50,7 @@ class MachineProvider:
     @property
     def net(self) -> LabNetwork:
         """The lab's network on this host."""
-        return LabNetwork(self.lab, self.network, self.nat)
+        return LabNetwork(self.lab, self.network, self.inside, self.nat)
 
     @property
     def forwarding(self) -> Path:

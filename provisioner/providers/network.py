@@ -12,11 +12,21 @@ from provisioner.shell import run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 PREFIX = "kl-"
+# What is addressed to pods or services stays in the lab: until kube-proxy runs on a node, a service's
+# address would otherwise leave by the default route and be answered by whoever has it out there.
+RULES = """\
+table ip {table} {{
+  chain forward {{
+    type filter hook forward priority filter;
+    iifname "{bridge}" oifname != "{bridge}" ip daddr {{ {inside} }} drop comment "{comment}"
+  }}
+}}
+"""
 NAT = """\
 table ip {table} {{
   chain postrouting {{
     type nat hook postrouting priority srcnat;
-    ip saddr {net} ip daddr != {net} oifname != "{bridge}" masquerade comment "kubelab lab {lab}"
+    ip saddr {net} ip daddr != {net} oifname != "{bridge}" masquerade comment "{comment}"
   }}
 }}
 """
@@ -42,10 +52,14 @@ def uplink_mtu() -> int:
 
 @dataclass(frozen=True)
 class LabNetwork:
-    """The bridge of one lab. The host has the first address of ``network``."""
+    """The bridge of one lab. The host has the first address of ``network``.
+
+    ``inside`` are ranges (of pods, of services) that nothing outside the lab may be asked for.
+    """
 
     lab: str
     network: IPv4Network
+    inside: tuple[IPv4Network, ...]
     nat: bool
 
     @property
@@ -101,9 +115,19 @@ class LabNetwork:
             run(["ip", "link", "set", self.bridge, "mtu", str(uplink_mtu()), "up"])
         address = f"{self.gateway}/{self.network.prefixlen}"
         run(["ip", "address", "replace", address, "dev", self.bridge])
-        if self.nat and run(["nft", "list", "table", "ip", self.table], check=False).code != 0:
-            values = {"table": self.table, "net": self.network, "bridge": self.bridge}
-            run(["nft", "-f", "-"], stdin=NAT.format(lab=self.lab, **values))
+        if run(["nft", "list", "table", "ip", self.table], check=False).code != 0:
+            run(["nft", "-f", "-"], stdin=self._rules())
+
+    def _rules(self) -> str:
+        values = {
+            "table": self.table,
+            "net": self.network,
+            "bridge": self.bridge,
+            "inside": ", ".join(map(str, self.inside)),
+            "comment": f"kubelab lab {self.lab}",
+        }
+        # One file is one transaction of nft's: the table is there whole, or not at all.
+        return RULES.format(**values) + (NAT.format(**values) if self.nat else "")
 
     def forward(self, memory: Path) -> None:
         """Let this host forward packets; ``memory`` keeps that it did not before."""

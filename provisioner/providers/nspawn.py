@@ -54,15 +54,17 @@ ExecStart=/bin/sh -c '\\
 WantedBy=basic.target
 """
 
-# Without CAP_SYS_RESOURCE nobody may lower an OOM score, and runc gives up where it is asked to.
+# Without CAP_SYS_RESOURCE nobody may lower an OOM score or hand that capability on, and runc gives up
+# where it is asked to; every pod of a control plane asks, and every privileged container.
 RUNC = """\
 #!/bin/sh
-# This host does not let anybody lower an OOM score: ask for 0 where a container asks for less.
+# This host lacks CAP_SYS_RESOURCE: containers are asked to do without it.
 for word in "$@"; do
   [ "$previous" = --bundle ] && bundle=$word
   previous=$word
 done
-[ -n "$bundle" ] && sed -i 's/"oomScoreAdj":-[0-9]*/"oomScoreAdj":0/' "$bundle/config.json"
+[ -n "$bundle" ] && sed -i -e 's/"oomScoreAdj":-[0-9]*/"oomScoreAdj":0/' \
+  -e 's/"CAP_SYS_RESOURCE",//g; s/,"CAP_SYS_RESOURCE"//g' "$bundle/config.json"
 exec /usr/sbin/runc "$@"
 """
 

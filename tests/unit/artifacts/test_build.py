@@ -16,7 +16,7 @@ class Kitchen:
         self.made = []
         self.events = []
 
-    def step(self, name, *needs, key="k", error=None):
+    def step(self, name, *needs, key="k", error=None, room=1):
         def make(into, made, tell):
             tell("stirring", 0.5)
             self.made.append(name)
@@ -26,7 +26,7 @@ class Kitchen:
                 name + "".join((made[n] / "dish").read_text() for n in needs)
             )
 
-        return Step(name, key, make, needs)
+        return Step(name, key, make, needs, room)
 
     def build(self, *steps, jobs=2):
         builder = Builder(self.store, self.events.append, jobs)
@@ -111,3 +111,10 @@ def test_a_cache_that_cannot_be_written_is_the_hosts_fault(tmp_path):
     kitchen = Kitchen(tmp_path / "file/built")
     with pytest.raises(HostError, match="cannot write artifacts"):
         kitchen.build(kitchen.step("cake"))
+
+
+def test_too_little_room_is_told_before_any_work(kitchen):
+    with pytest.raises(HostError, match="cannot write artifacts") as fault:
+        kitchen.build(kitchen.step("whale", room=2**40))
+    assert "MiB wanted to build whale" in fault.value.details
+    assert kitchen.made == []
