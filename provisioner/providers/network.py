@@ -12,8 +12,8 @@ from provisioner.shell import run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 PREFIX = "kl-"
-# What is addressed to pods or services stays in the lab: until kube-proxy runs on a node, a service's
-# address would otherwise leave by the default route and be answered by whoever has it out there.
+# What is addressed to pods or services stays in the lab: until kube-proxy runs on a node, a
+# service's address would otherwise leave by the default route, for whoever has it out there.
 RULES = """\
 table ip {table} {{
   chain forward {{

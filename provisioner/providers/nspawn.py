@@ -54,8 +54,8 @@ ExecStart=/bin/sh -c '\\
 WantedBy=basic.target
 """
 
-# Without CAP_SYS_RESOURCE nobody may lower an OOM score or hand that capability on, and runc gives up
-# where it is asked to; every pod of a control plane asks, and every privileged container.
+# Without CAP_SYS_RESOURCE nobody may lower an OOM score or hand that capability on, and runc gives
+# up where it is asked to; every pod of a control plane asks, and every privileged container.
 RUNC = """\
 #!/bin/sh
 # This host lacks CAP_SYS_RESOURCE: containers are asked to do without it.
