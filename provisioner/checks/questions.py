@@ -15,7 +15,6 @@ from provisioner.checks.verify import (
     wait_for_pods,
 )
 
-
 # kubeadm's own default for the domain of services.
 DOMAIN = "svc.cluster.local"
 
@@ -71,7 +70,8 @@ def deployment(cluster: Cluster) -> str:
 
 
 def _fetch(cluster: Cluster, node: str, url: str, what: str) -> None:
-    answer = cluster.ask(node, "wget", "-q", "-T", "10", "-O", "-", url)
+    # Not wget's own -T: with it, Debian's busybox 1.35 crashes.
+    answer = cluster.ask(node, "timeout", "10", "wget", "-q", "-O", "-", url)
     if answer.code != 0 or "web-" not in answer.stdout:
         raise Fault(f"{node}: pod ask-{node} got no answer from {what}: {answer.stderr.strip()}")
 

@@ -64,10 +64,12 @@ def _manifest(cluster: Cluster) -> str:
 
 def remove_workload(kubectl: Kubectl) -> None:
     """Delete all that verify made, also what a killed run left, and wait until it is gone."""
-    # What is in them goes first: a namespace that is empty is gone in seconds, not in half a minute.
-    kinds = ("deployments,services,pods", "--all", "--ignore-not-found", "--timeout=60s")
+    # What is in them goes first, and pods by force: a namespace that is empty is gone in seconds,
+    # while kubelet 1.20 may take a minute to report a pod gone, its containers long since ended.
     for namespace in (NAMESPACE, OTHER):
-        kubectl.call("-n", namespace, "delete", *kinds, "--grace-period=1", check=False, timeout=90)
+        delete = ("-n", namespace, "delete", "--all", "--ignore-not-found")
+        kubectl.call(*delete, "deployments,services", check=False)
+        kubectl.call(*delete, "pods", "--force", "--grace-period=0", check=False)
     names = ("--ignore-not-found", "--timeout=90s", NAMESPACE, OTHER)
     kubectl.call("delete", "namespace", *names, check=False, timeout=100)
 
