@@ -68,7 +68,7 @@ def remove_workload(kubectl: Kubectl) -> None:
     # while kubelet 1.20 may take a minute to report a pod gone, its containers long since ended.
     for namespace in (NAMESPACE, OTHER):
         delete = ("-n", namespace, "delete", "--all", "--ignore-not-found")
-        kubectl.call(*delete, "deployments,services", check=False)
+        kubectl.call(*delete, "deployments,replicasets,services", check=False)
         kubectl.call(*delete, "pods", "--force", "--grace-period=0", check=False)
     names = ("--ignore-not-found", "--timeout=90s", NAMESPACE, OTHER)
     kubectl.call("delete", "namespace", *names, check=False, timeout=100)
