@@ -144,6 +144,11 @@ class Lab:
             holder.unlink(missing_ok=True)
             lock.release()
 
+    def uses(self) -> set[Path]:
+        """What of the cache this lab stands on: its artifact set and its machines' roots."""
+        roots = {link.resolve() for link in self.dir.glob("machines/*/lower")}
+        return roots | {self.kubectl.resolve().parent.parent}
+
     def latest_run(self) -> Path | None:
         """The event file of the last command, if any."""
         return max(self.runs.glob("*.jsonl"), default=None)

@@ -49,8 +49,10 @@ def failure(argv: Sequence[str], code: int | str, output: str, hint: str = "") -
     )
 
 
-def missing(argv: Sequence[str]) -> CommandError:
-    """The error for a program that is not installed."""
+def missing(argv: Sequence[str], cwd: Path | None = None) -> CommandError:
+    """The error for a program that is not installed, or for a folder that is not there."""
+    if cwd is not None and not cwd.is_dir():
+        return CommandError(f"{argv[0]} cannot be run in {cwd}: no such folder")
     return CommandError(
         brief=f"{argv[0]}: no such program on this host",
         details=f"$ {shlex.join(argv)}",
@@ -88,7 +90,7 @@ def run(
             cwd=cwd,
         )
     except FileNotFoundError:
-        raise missing(argv) from None
+        raise missing(argv, cwd) from None
     except subprocess.TimeoutExpired as late:
         output = late.stderr or late.stdout or b""
         text = output.decode(errors="replace") if isinstance(output, bytes) else output
@@ -148,7 +150,7 @@ def _start(
             cwd=cwd,
         )
     except FileNotFoundError:
-        raise missing(argv) from None
+        raise missing(argv, cwd) from None
 
 
 @contextmanager

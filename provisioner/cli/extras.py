@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from provisioner import report
-from provisioner.artifacts.store import Store
+from provisioner.artifacts.catalog import load_catalog
+from provisioner.artifacts.stock import Stored, list_stock, prune
 from provisioner.cli.common import Json, Profile, SpecFile, chosen_spec, run_with_progress
-from provisioner.lab import Lab, cache, profiles
-from provisioner.phases.artifacts import entries_in_use, listing, prune_store
+from provisioner.lab import Lab, all_labs, cache
 from provisioner.phases.machines import make_context
 from provisioner.recipes import BUILD
 from provisioner.spec import LabSpec
@@ -39,23 +39,33 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List what is in the cache, how large it is, and whether it is whole."""
-    rows = listing(Store(cache() / "built"), thorough=verify)
+    stock = list_stock(load_catalog({}), cache(), verify=verify)
     if as_json:
-        report.print_json({"cache": str(cache()), "entries": [vars(row) for row in rows]})
+        rows = [{**vars(item), "path": str(item.path)} for item in stock]
+        report.print_json({"cache": str(cache()), "entries": rows})
         return
-    table = [(row.name, row.key, f"{row.size / 2**20:.1f} MiB", row.state) for row in rows]
-    report.print_table(str(cache()), ("entry", "key", "size", "state"), table)
+    table = [(i.name, _mib(i), "wanted" if i.wanted else "old", i.fault or "whole") for i in stock]
+    report.print_table(str(cache()), ("entry", "size", "by the catalogue", "state"), table)
 
 
-@artifacts.command()
-def prune(as_json: Json = False) -> None:
-    """Remove from the cache what neither a profile nor a lab needs any more."""
-    specs = [chosen_spec(name, None, "") for name in profiles()]
-    removed = prune_store(Store(cache() / "built"), entries_in_use(specs))
+@artifacts.command("prune")
+def prune_(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also sources and compiler caches: a build starts anew.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove from the cache what neither the catalogue nor a lab needs any more."""
+    kept = {path for lab in all_labs() for path in lab.uses()}
+    removed = prune(load_catalog({}), cache(), kept, workshop=everything)
     if as_json:
-        report.print_json({"removed": [path.name for path in removed]})
-    else:
-        report.out.print(f"{len(removed)} entries removed", highlight=False)
+        report.print_json({"removed": [{"name": i.name, "size": i.size} for i in removed]})
+        return
+    report.print_table("removed", ("entry", "size"), [(i.name, _mib(i)) for i in removed])
+
+
+def _mib(item: Stored) -> str:
+    return f"{item.size / 2**20:.1f} MiB"
 
 
 @spec.command()

@@ -91,6 +91,7 @@ class MachineProvider:
             listen(Event(PHASE, "stop", "start", group.node))
             group.kill()
             group.remove()
+            nspawn.forget(self.lab, group.node)
             listen(Event(PHASE, "stop", "changed", group.node))
         self.net.remove(self.forwarding)
         for place in (self.folder / "machines", self.folder / "ssh"):
@@ -160,13 +161,14 @@ class MachineProvider:
                 listen(Event(PHASE, "start", "ok", host, detail="was running"))
                 return
         listen(Event(PHASE, "start", "start", host))
-        nspawn.launch(plan, group.make(plan.node.cpus, plan.node.memory_mib))
+        is_alive = nspawn.launch(plan, group.make(plan.node.cpus, plan.node.memory_mib))
         try:
-            self.access.wait(plan.node.address, SSH_SECONDS)
+            self.access.wait(plan.node.address, SSH_SECONDS, is_alive)
         except CommandError as error:
             said = tail(plan.console.read_text(errors="replace")) or "(its console is empty)"
+            end = f"does not answer SSH after {SSH_SECONDS:.0f} s" if is_alive() else "ended"
             raise LabError(
-                f"{host}: the machine does not answer SSH after {SSH_SECONDS:.0f} s",
+                f"{host}: the machine {end}",
                 f"{error.details}\nThe end of its console ({plan.console}):\n{said}",
                 "Run `kubelab up` again; if it stays so, `kubelab destroy` and start anew.",
             ) from None
@@ -186,6 +188,7 @@ class MachineProvider:
         except LabError:
             group.kill()
         group.remove()
+        nspawn.forget(self.lab, host)
         listen(Event(PHASE, "stop", "changed", host))
 
 

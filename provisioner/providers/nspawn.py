@@ -4,10 +4,11 @@ All mounts of a machine live in a mount namespace of its own, which ends with it
 machine that is killed leaves nothing mounted on the host.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioner.errors import LabError
 from provisioner.model import Node
 from provisioner.providers.network import LabNetwork, short, uplink_mtu
 from provisioner.providers.ssh import make_key
@@ -74,6 +75,8 @@ set -e
 options=$1 place=$2; shift 2
 while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done
 shift
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs -o mode=755 nspawn /run/systemd/nspawn
 mount -t overlay -o "$options" overlay "$place"
 exec systemd-nspawn "$@"
 """
@@ -94,6 +97,14 @@ class MachinePlan:
     def upper(self) -> Path:
         """The machine's own files, laid over the common root."""
         return self.folder / "upper"
+
+    @property
+    def lower(self) -> Path:
+        """A link to the root that the machine was first started on.
+
+        It stays when the catalogue moves on: files laid over another root would fit nothing.
+        """
+        return self.folder / "lower"
 
     @property
     def console(self) -> Path:
@@ -137,6 +148,7 @@ def prepare(plan: MachinePlan, public_key: str) -> str:
     """
     for folder in (plan.upper, plan.folder / "work", plan.folder / "root", *plan.disks):
         folder.mkdir(parents=True, exist_ok=True)
+    _link(plan.lower, str(plan.root))
     units = plan.upper / "etc/systemd/system"
     _put(plan.upper / "etc/hostname", f"{plan.node.name}\n")
     _put(plan.upper / "etc/resolv.conf", resolv_conf())
@@ -166,20 +178,44 @@ def _link(path: Path, target: str) -> None:
         path.symlink_to(target)
 
 
-def launch(plan: MachinePlan, groups: list[Path]) -> None:
-    """Start the machine; it lives on when we end.
+def forget(lab: str, node: str) -> None:
+    """Remove the one thing that a killed machine leaves on the host for a moment: its link.
+
+    It goes by itself some time after its last process; a start in that moment would find it there.
+    """
+    link = f"vb-{_machine_name(lab, node)}"
+    if Path("/sys/class/net", link).exists():
+        run(["ip", "link", "delete", link], check=False)
+
+
+def _machine_name(lab: str, node: str) -> str:
+    # Links are named after it, and hold fifteen characters.
+    return short(f"{lab}/{node}", 10)
+
+
+def launch(plan: MachinePlan, groups: list[Path]) -> Callable[[], bool]:
+    """Start the machine; it lives on when we end. Returns a question: does it still run?
 
     Raises:
+        LabError: the root that it was made on is gone.
         CommandError: systemd-nspawn or unshare is not installed.
     """
-    overlay = f"lowerdir={plan.root},upperdir={plan.upper},workdir={plan.folder / 'work'}"
+    if not plan.lower.is_dir():
+        raise LabError(
+            f"{plan.node.name}: the root that this machine was made on is gone",
+            f"{plan.lower} -> {plan.lower.readlink()}",
+            "Run `kubelab destroy` and `kubelab up`: a machine cannot be laid over another root.",
+        )
+    overlay = (
+        f"lowerdir={plan.lower.resolve()},upperdir={plan.upper},workdir={plan.folder / 'work'}"
+    )
     binds = [f"--bind={here}:{there}" for here, there in plan.disks.items()]
     binds += [f"--bind-ro={here}:{there}" for here, there in plan.mounts.items()]
     place = plan.folder / "root"
     nspawn = [
         "--boot",
         f"--directory={place}",
-        f"--machine={short(plan.lab + '/' + plan.node.name, 10)}",
+        f"--machine={_machine_name(plan.lab, plan.node.name)}",
         f"--hostname={plan.node.name}",
         f"--network-bridge={plan.network.bridge}",
         "--register=no",
@@ -193,9 +229,11 @@ def launch(plan: MachinePlan, groups: list[Path]) -> None:
         "--bind=/dev/kmsg",
         *binds,
     ]
+    forget(plan.lab, plan.node.name)
     script = ["sh", "-c", LAUNCH, "machine", overlay, str(place), *map(str, groups), "--", *nspawn]
-    spawn(
+    process = spawn(
         ["unshare", "--mount", "--propagation", "private", *script],
         plan.console,
         env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"},
     )
+    return lambda: process.poll() is None

@@ -2,7 +2,7 @@
 
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,14 +61,16 @@ class SshAccess:
         """
         return run([*self.argv(address), "--", shlex.join(argv)], check=check, timeout=120)
 
-    def wait(self, address: str, seconds: float) -> None:
-        """Wait until a login works.
+    def wait(
+        self, address: str, seconds: float, is_alive: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Wait until a login works, for as long as the machine ``is_alive``.
 
         Raises:
-            CommandError: it did not within ``seconds``.
+            CommandError: it did not within ``seconds``, or the machine ended.
         """
         patience = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(seconds),
+            stop=lambda tries: tries.seconds_since_start > seconds or not is_alive(),  # type: ignore[operator]
             wait=tenacity.wait_fixed(0.2),
             retry=tenacity.retry_if_exception_type((OSError, CommandError)),
             reraise=True,
@@ -76,7 +78,7 @@ class SshAccess:
         try:
             patience(self._login, address)
         except OSError as error:
-            raise CommandError(f"{address}: no SSH after {seconds:.0f} s", str(error)) from None
+            raise CommandError(f"{address}: no SSH", str(error)) from None
 
     def _login(self, address: str) -> None:
         with socket.create_connection((address, 22), timeout=1) as connection:

@@ -6,7 +6,9 @@ from provisioner.artifacts.catalog import known_by, merged_keys
 from provisioner.render import Places, render_inventory
 from provisioner.spec import parse_spec
 
-PLACES = Places(Path("/lab/inventory.yml"), Path("/lab/kubeconfig"), Path("/cache/set"), "/on/nodes")
+PLACES = Places(
+    Path("/lab/inventory.yml"), Path("/lab/kubeconfig"), Path("/cache/set"), "/on/nodes"
+)
 
 
 def render(good, group_vars=None):
