@@ -1,0 +1,151 @@
+"""`kubelab up` with a warm cache against benchmarks/bare.sh, in pairs, in one run.
+
+BENCH_PAIRS (3) says how many. Prints the ratio, its spread and where the time goes, by phase.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import jinja2
+import psutil
+import yaml
+from common import PROJECT, save, summary
+
+KUBELAB = str(PROJECT / ".venv/bin/kubelab")
+SCRATCH = PROJECT / ".lab-bench"
+FOLDER = SCRATCH / "bare"
+RENDERED = SCRATCH / "bare.rendered"
+SPEC = SCRATCH / "bench.yml"
+ENV = {**os.environ, "KUBELAB_HOME": str(SCRATCH / "labs")}
+
+
+def kubelab(*words: str) -> tuple[float, float, str]:
+    """Run kubelab; seconds, the most memory of its own process (MiB), and what it printed."""
+    begin, peak = time.monotonic(), 0
+    with (SCRATCH / "kubelab.log").open("w+") as log:
+        process = subprocess.Popen([KUBELAB, *words], env=ENV, stdout=log, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                peak = max(peak, psutil.Process(process.pid).memory_info().rss)
+            time.sleep(0.05)
+        seconds = time.monotonic() - begin
+        log.seek(0)
+        text = log.read()
+    if process.returncode != 0:
+        sys.exit(f"kubelab {' '.join(words)} failed:\n{text}")
+    return seconds, peak / 2**20, text
+
+
+def bare(action: str, root: str, artifacts: str) -> tuple[float, list[tuple[str, float]]]:
+    """Run bare.sh; seconds, and when each of its phases began."""
+    begin = time.monotonic()
+    script = str(PROJECT / "benchmarks/bare.sh")
+    done = subprocess.run(
+        [script, action, str(FOLDER), root, artifacts],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=600,
+    )
+    if done.returncode != 0:
+        sys.exit(f"bare.sh {action} failed:\n{done.stdout}{done.stderr}")
+    marks = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("phase ")]
+    return time.monotonic() - begin, [(name, float(at)) for name, at in marks]
+
+
+def render() -> None:
+    """The files that the roles render, for bare.sh; taken from them, outside of what is timed."""
+    RENDERED.mkdir(exist_ok=True)
+    config = kubelab("ssh", "--name", "bench", "master", "--", "cat", "/etc/kubeadm.yml")[2]
+    (RENDERED / "kubeadm.yml").write_text(config.replace("10.79.0.", "10.78.0."))
+    catalogue = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
+    values = {
+        **catalogue,
+        "kubernetes_image_repository": catalogue["artifacts_image_repository"],
+        "kubernetes_pod_cidr": "10.244.0.0/16",
+    }
+    for name, role, template in (
+        ("flannel.yml", "cni", "flannel.yml.j2"),
+        ("rbac.yml", "control_plane", "coredns-rbac.yml.j2"),
+    ):
+        text = (PROJECT / "roles" / role / "templates" / template).read_text()
+        (RENDERED / name).write_text(jinja2.Template(text).render(values))
+
+
+def phases_of(lab: Path) -> dict[str, float]:
+    """Seconds by phase of the lab's last run."""
+    run = max(lab.glob("run/*.jsonl"))
+    events = [json.loads(line) for line in run.read_text().splitlines()]
+    return {e["phase"]: e["seconds"] for e in events if not e["host"] and e["seconds"]}
+
+
+def main() -> None:
+    """Run the pairs."""
+    pairs = int(os.environ.get("BENCH_PAIRS", "3"))
+    shutil.rmtree(RENDERED, ignore_errors=True)
+    SCRATCH.mkdir(exist_ok=True)
+    spec = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", "10.79.0.")
+    SPEC.write_text(spec.replace("name: embedded", "name: bench"))
+    lab = SCRATCH / "labs/bench"
+    ours, theirs, again, memory = [], [], [], []
+    by_phase: dict[str, list[float]] = defaultdict(list)
+    artifacts = json.loads(kubelab("artifacts", "build", "--json")[2].splitlines()[-1])["set"]
+    root = ""
+    try:
+        for number in range(pairs):
+            seconds, peak, _ = kubelab("up", "-f", str(SPEC))
+            ours.append(seconds)
+            memory.append(peak)
+            for name, took in phases_of(lab).items():
+                by_phase[f"kubelab {name}"].append(took)
+            again.append(kubelab("up", "-f", str(SPEC))[0])
+            root = str((lab / "machines/master/lower").resolve())
+            render()
+            kubelab("destroy", "--yes", "--name", "bench")
+            seconds, marks = bare("up", root, artifacts)
+            theirs.append(seconds)
+            for (name, begin), (_, end) in itertools.pairwise(marks):
+                by_phase[f"bare {name}"].append(end - begin)
+            bare("down", root, artifacts)
+            print(
+                f"pair {number + 1}: kubelab {ours[-1]:.1f} s, bare {theirs[-1]:.1f} s,"
+                f" second up {again[-1]:.1f} s, {memory[-1]:.0f} MiB",
+                flush=True,
+            )
+    finally:
+        if lab.exists():
+            kubelab("destroy", "--yes", "--name", "bench")
+        bare("down", root or "/", artifacts)
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    second = [b / a for a, b in zip(ours, again, strict=True)]
+    for name, values in by_phase.items():
+        print(f"  {name:<24} {statistics.median(values):6.1f} s")
+    save(
+        "up",
+        {
+            "kubelab": ours,
+            "bare": theirs,
+            "second_up": again,
+            "memory_mib": memory,
+            "ratios": ratios,
+            "second_ratios": second,
+            "phases": by_phase,
+        },
+    )
+    print(summary("second up / full up", second))
+    print(f"memory of kubelab's own process: {max(memory):.0f} MiB at most")
+    print(summary("kubelab up / bare script", ratios))
+
+
+if __name__ == "__main__":
+    main()
