@@ -12,6 +12,8 @@ from provisioner.shell import run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 PREFIX = "kl-"
+# Locally administered, then "kl" in ASCII.
+MAC = ("02", "6b", "6c")
 # What is addressed to pods or services stays in the lab: until kube-proxy runs on a node, a
 # service's address would otherwise leave by the default route, for whoever has it out there.
 RULES = """\
@@ -73,9 +75,14 @@ class LabNetwork:
         return f"kubelab-{short(self.lab)}"
 
     @property
-    def alias(self) -> str:
-        """What we write on our bridge, to tell it from somebody else's of the same name."""
-        return f"kubelab:{self.lab}"
+    def mac(self) -> str:
+        """The bridge's address: it tells ours from somebody else's of the same name.
+
+        Unlike an alias it is given in the very call that makes the link, so a kill in between
+        cannot leave a bridge that nobody owns to.
+        """
+        digits = short(self.lab, 6)
+        return ":".join([*MAC, *(digits[i : i + 2] for i in (0, 2, 4))])
 
     @property
     def gateway(self) -> str:
@@ -85,7 +92,7 @@ class LabNetwork:
     def conflict(self) -> str:
         """Why this network cannot be made here, or an empty text."""
         link = self._link()
-        if link and link.get("ifalias") != self.alias:
+        if link and link["address"] != self.mac:
             return f"a link named {self.bridge} exists that is not this lab's"
         for route in _ip("route", "show", "table", "main"):
             place = str(route["dst"])
@@ -108,8 +115,7 @@ class LabNetwork:
                 "Choose another networks.node in the lab spec, or destroy the lab that has it.",
             )
         if not self._link():
-            run(["ip", "link", "add", self.bridge, "type", "bridge"])
-            run(["ip", "link", "set", self.bridge, "alias", self.alias])
+            run(["ip", "link", "add", self.bridge, "address", self.mac, "type", "bridge"])
         link = self._link()
         if link and "UP" not in link.get("flags", []):
             run(["ip", "link", "set", self.bridge, "mtu", str(uplink_mtu()), "up"])
@@ -141,7 +147,7 @@ class LabNetwork:
         if run(["nft", "list", "table", "ip", self.table], check=False).code == 0:
             run(["nft", "delete", "table", "ip", self.table])
         link = self._link()
-        if link and link.get("ifalias") in (self.alias, None):
+        if link and link["address"] == self.mac:
             run(["ip", "link", "delete", self.bridge])
         others = [x for x in _ip("link", "show", "type", "bridge") if _is_ours(x)]
         if memory.is_file() and not others:
@@ -155,4 +161,4 @@ class LabNetwork:
 
 
 def _is_ours(link: dict[str, Any]) -> bool:
-    return str(link.get("ifalias", "")).startswith("kubelab:")
+    return str(link["address"]).startswith(":".join(MAC))

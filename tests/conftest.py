@@ -1,0 +1,125 @@
+"""What tests on real machines share: one lab for the whole run, and the state of the host."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+KUBELAB = PROJECT / ".venv/bin/kubelab"
+# On the disk of the project: docker's overlay2 does not stand on a tmpfs.
+HOME = PROJECT / ".lab-test"
+NETWORK = "10.81.0."
+
+
+class Lab:
+    """The lab of this test run, reached as a user reaches it: by the command line."""
+
+    name = "test"
+
+    def __init__(self) -> None:
+        self.home = HOME
+        self.dir = HOME / self.name
+        self.spec = HOME / "spec.yml"
+        self.env = {**os.environ, "KUBELAB_HOME": str(HOME)}
+
+    def start(self, *words: str, **more: object) -> subprocess.Popen:
+        return subprocess.Popen(
+            [str(KUBELAB), *words],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **more,
+        )
+
+    def run(self, *words: str, code: int = 0, seconds: float = 600) -> str:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=seconds)
+        assert process.returncode == code, f"{words}: {process.returncode}\n{out}\n{err}"
+        return out if code == 0 else out + err
+
+    def json(self, *words: str, code: int = 0) -> dict:
+        return json.loads(self.run(*words, "--json", code=code))
+
+    def playbook(self, name: str, *words: str) -> str:
+        done = subprocess.run(
+            [
+                str(PROJECT / ".venv/bin/ansible-playbook"),
+                *("-i", str(self.dir / "inventory.yml"), f"playbooks/{name}", *words),
+            ],
+            cwd=PROJECT,
+            env={**self.env, "PATH": f"{PROJECT / '.venv/bin'}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def up(self) -> dict:
+        return self.json("up", "-f", str(self.spec))
+
+    def kubectl(self, *words: str) -> str:
+        return self.run("kubectl", "--name", self.name, "--", *words)
+
+
+def _is_machine(process: psutil.Process) -> bool:
+    try:
+        return "nspawn" in process.name() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def host_state() -> dict[str, list[str]]:
+    """All of this host that a lab touches and has to leave as it was."""
+
+    def lines(*argv: str) -> list[str]:
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    mounts = list(Path("/proc/mounts").read_text().splitlines())
+    groups = [str(path) for path in Path("/sys/fs/cgroup").glob("*/kubelab")]
+    # A zombie of this very test run is not a machine any more.
+    processes = [p.name() for p in psutil.process_iter() if _is_machine(p)]
+    return {
+        "links": [link["ifname"] for link in json.loads("\n".join(lines("ip", "-j", "link")))],
+        "routes": lines("ip", "route"),
+        "rules": lines("nft", "list", "ruleset"),
+        "mounts": mounts,
+        "cgroups": groups,
+        "processes": processes,
+        "forwarding": [Path("/proc/sys/net/ipv4/ip_forward").read_text()],
+    }
+
+
+def write_spec(path: Path) -> None:
+    text = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", NETWORK)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.replace("name: embedded", f"name: {Lab.name}"))
+
+
+@pytest.fixture(scope="session")
+def empty_lab() -> Iterator[Lab]:
+    """A lab that nobody has brought up yet; gone, with all of it, at the end."""
+    lab = Lab()
+    if lab.dir.exists():
+        lab.run("destroy", "--yes", "--name", lab.name)
+    shutil.rmtree(HOME, ignore_errors=True)
+    write_spec(lab.spec)
+    yield lab
+    if lab.dir.exists():
+        lab.run("destroy", "--yes", "--name", lab.name)
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def lab(empty_lab: Lab) -> Lab:
+    """A lab that is up."""
+    empty_lab.up()
+    return empty_lab

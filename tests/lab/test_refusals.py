@@ -1,0 +1,111 @@
+"""What cannot be done is refused in words, with the right exit code, and nothing is made."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from tests.conftest import KUBELAB, host_state
+
+
+def kubelab(*words, code, env=None, prefix=()):
+    done = subprocess.run(
+        [*prefix, str(KUBELAB), *words],
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.fixture
+def nothing_made(tmp_path):
+    before, home = host_state(), tmp_path / "labs"
+    yield {"KUBELAB_HOME": str(home)}
+    assert host_state() == before
+    assert not list(home.glob("*/machines"))
+
+
+def test_a_bad_spec_is_refused_with_its_key(nothing_made, empty_lab, tmp_path):
+    spec = yaml.safe_load(empty_lab.spec.read_text())
+    spec["nodes"][1]["address"] = "10.99.0.1"
+    (tmp_path / "bad.yml").write_text(yaml.safe_dump(spec))
+    said = kubelab("up", "-f", str(tmp_path / "bad.yml"), code=2, env=nothing_made)
+    assert "nodes[1].address" in said
+    assert "outside networks.node" in said
+
+
+def test_without_root_it_says_so(nothing_made, empty_lab):
+    words = ("up", "-f", str(empty_lab.spec))
+    said = kubelab(*words, code=3, env=nothing_made, prefix=("unshare", "--user"))
+    assert "sudo" in said
+
+
+def test_a_taken_network_is_refused(nothing_made, empty_lab):
+    subprocess.run(["ip", "link", "add", "taken1", "type", "dummy"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "10.81.0.9/24", "dev", "taken1"], check=True)
+        subprocess.run(["ip", "link", "set", "taken1", "up"], check=True)
+        said = kubelab("up", "-f", str(empty_lab.spec), code=3, env=nothing_made)
+        assert "taken1" in said
+        assert "networks.node" in said
+    finally:
+        subprocess.run(["ip", "link", "delete", "taken1"], check=True)
+
+
+def test_a_full_disk_is_refused(nothing_made, empty_lab, tmp_path):
+    image, place = tmp_path / "disk.img", tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["truncate", "-s", "64M", str(image)], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
+    try:
+        env = {"KUBELAB_HOME": str(place)}
+        said = kubelab("up", "-f", str(empty_lab.spec), code=3, env=env)
+        assert "GiB needed" in said
+        assert "KUBELAB_HOME" in said
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_dead_registry_is_named_and_what_is_built_stays(nothing_made, tmp_path):
+    dead = "http://127.0.0.1:9"
+    env = {
+        **nothing_made,
+        "KUBELAB_CACHE": str(tmp_path / "cache"),
+        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), dead),
+    }
+    said = kubelab("artifacts", "build", code=1, env=env)
+    assert "127.0.0.1" in said or "proxy" in said.lower()
+    assert "run it again" in said
+
+
+def test_an_unknown_lab_and_an_unknown_profile_are_named(nothing_made):
+    assert "no profile named" in kubelab("up", "nope", code=2, env=nothing_made)
+    assert "kubelab up" in kubelab("status", code=2, env=nothing_made)
+
+
+def test_a_corrupt_file_in_the_cache_is_built_again():
+    listed = yaml.safe_load(kubelab("artifacts", "list", "--json", code=0))
+    entry = next(e for e in listed["entries"] if e["name"].startswith("image-pause@"))
+    file = f"{entry['path']}/pause.tar"
+    kept = f"{file}.kept"
+    shutil.copy2(file, kept)
+    try:
+        with open(file, "r+b") as image:
+            image.seek(2048)
+            image.write(b"\xff" * 64)
+        said = kubelab("artifacts", "build", code=0)
+        assert "1 built" in said
+        with open(file, "rb") as image, open(kept, "rb") as before:
+            assert image.read() == before.read()
+    finally:
+        if os.path.exists(kept):
+            os.unlink(kept)

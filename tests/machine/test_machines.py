@@ -1,0 +1,139 @@
+"""The machine provider alone, and SIGKILL at any moment of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from provisioner.artifacts.catalog import load_catalog
+from provisioner.artifacts.plan import root_step
+from provisioner.artifacts.store import Store
+from provisioner.errors import HostError
+from provisioner.lab import cache
+from provisioner.model import Node
+from provisioner.providers.machine import MachineProvider
+from tests.conftest import HOME, host_state
+
+NODES = [
+    Node("one", "control-plane", "10.82.0.10", 1, 512),
+    Node("two", "worker", "10.82.0.11", 1, 512),
+]
+CREATE = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.machine.test_machines import provider, NODES
+provider().create(NODES, lambda event: None)
+"""
+
+
+def provider() -> MachineProvider:
+    step = root_step(load_catalog({}), cache())
+    root = Store(cache() / "built").path(step.name, step.key) / "tree"
+    assert root.is_dir(), "run `kubelab artifacts build` first"
+    inside = (IPv4Network("10.244.0.0/16"),)
+    folder = HOME / "machines-only"
+    return MachineProvider("only", folder, NODES, IPv4Network("10.82.0.0/24"), inside, root=root)
+
+
+def ignore(event):
+    pass
+
+
+@pytest.fixture
+def machines():
+    before = host_state()
+    found = provider()
+    yield found
+    found.destroy(ignore)
+    time.sleep(0.5)
+    assert host_state() == before
+
+
+def test_machines_start_run_commands_stop_and_start_again(machines):
+    machines.create(NODES, ignore)
+    assert {m.state for m in machines.machines()} == {"running"}
+    assert machines.exec(NODES[0], ["hostname"]).stdout == "one\n"
+    machines.exec(NODES[0], ["sh", "-c", "echo kept > /root/file"])
+    machines.stop(NODES, ignore)
+    assert {m.state for m in machines.machines()} == {"stopped"}
+    machines.create(NODES, ignore)
+    assert machines.exec(NODES[0], ["cat", "/root/file"]).stdout == "kept\n"
+
+
+def test_machines_reach_each_other_and_their_limits_are_real(machines):
+    machines.create(NODES, ignore)
+    machines.exec(NODES[0], ["sh", "-c", "echo > /dev/tcp/10.82.0.11/22 || true"])
+    shown = machines.exec(NODES[1], ["cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes"])
+    assert int(shown.stdout) == 512 * 2**20
+
+
+def test_the_host_key_is_pinned(machines):
+    machines.create(NODES, ignore)
+    known = machines.access.known_hosts.read_text()
+    assert known.count("ssh-ed25519") == 2
+    assert "StrictHostKeyChecking=yes" in " ".join(machines.ssh(NODES[0]))
+
+
+def test_creating_again_changes_nothing(machines):
+    machines.create(NODES, ignore)
+    boot = ["cat", "/proc/sys/kernel/random/boot_id"]
+    started = machines.exec(NODES[0], ["stat", "-c", "%Y", "/proc/1"]).stdout
+    machines.create(NODES, ignore)
+    assert machines.exec(NODES[0], ["stat", "-c", "%Y", "/proc/1"]).stdout == started
+    assert machines.exec(NODES[0], boot).code == 0
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.6, 0.8, 1.0, 1.3, 1.7])
+def test_killed_at_any_moment_the_next_create_succeeds(machines, seconds):
+    process = subprocess.Popen([sys.executable, "-c", CREATE], stdin=subprocess.DEVNULL)
+    time.sleep(seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    machines.create(NODES, ignore)
+    assert {m.state for m in machines.machines()} == {"running"}
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.9, 1.4])
+def test_killed_at_any_moment_destroy_leaves_nothing(machines, seconds):
+    process = subprocess.Popen([sys.executable, "-c", CREATE], stdin=subprocess.DEVNULL)
+    time.sleep(seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+def test_a_machine_that_hangs_is_started_anew(machines):
+    machines.create(NODES, ignore)
+    machines.exec(NODES[0], ["systemctl", "mask", "--now", "--runtime", "ssh"], check=False)
+    machines.create(NODES[:1], ignore)
+    assert machines.exec(NODES[0], ["hostname"]).stdout == "one\n"
+
+
+def test_a_network_that_is_taken_is_refused_before_anything_is_made(machines):
+    subprocess.run(["ip", "link", "add", "taken0", "type", "bridge"], check=True)
+    try:
+        for words in (["address", "add", "10.82.0.77/25", "dev", "taken0"],):
+            subprocess.run(["ip", *words], check=True)
+        subprocess.run(["ip", "link", "set", "taken0", "up"], check=True)
+        with pytest.raises(HostError) as caught:
+            machines.create(NODES, ignore)
+        assert "taken0" in caught.value.details
+        assert "networks.node" in caught.value.hint
+        assert not (machines.folder / "machines").exists()
+    finally:
+        subprocess.run(["ip", "link", "delete", "taken0"], check=True)
+
+
+def test_a_bridge_of_our_name_that_is_not_ours_is_left_alone(machines):
+    subprocess.run(["ip", "link", "add", machines.net.bridge, "type", "bridge"], check=True)
+    try:
+        with pytest.raises(HostError, match="not this lab's"):
+            machines.create(NODES, ignore)
+        machines.destroy(ignore)
+        assert Path("/sys/class/net", machines.net.bridge).exists()
+    finally:
+        subprocess.run(["ip", "link", "delete", machines.net.bridge], check=True)
