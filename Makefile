@@ -14,7 +14,7 @@ NAMED := $(if $(LAB),--name $(LAB),$(if $(PROFILE),--name $(PROFILE)))
 # Tools that the set-up itself needs, before kubelab can look for the rest.
 SETUP_PACKAGES := python3-venv
 
-.PHONY: help setup lab-up lab-down lab-status lab-verify lab-destroy lint test test-fast test-roles test-lab bench lock clean
+.PHONY: help setup lab-up lab-down lab-status lab-verify lint test test-fast test-real bench lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,15 +55,11 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 	@$(BIN)/pytest -q tests/unit
 	@$(MAKE) --no-print-directory lint
 
-test-roles: setup ## Provider and roles against real machines (root)
+test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/machine tests/roles
+	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/destroy
 
-test-lab: setup ## Whole labs, through the command line only (root)
-	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/lab
-
-test: test-fast test-roles test-lab ## Every test, with all the set-up that it needs
+test: test-fast test-real ## Every test, with all the set-up that it needs
 
 bench: setup ## kubelab against a bare script, in pairs
 	@$(KUBELAB) artifacts build

@@ -26,6 +26,7 @@ class Lab:
         self.home = HOME
         self.dir = HOME / self.name
         self.spec = HOME / "spec.yml"
+        self.before: dict[str, list[str]] = {}
         self.env = {**os.environ, "KUBELAB_HOME": str(HOME)}
 
     def start(self, *words: str, **more: object) -> subprocess.Popen:
@@ -111,6 +112,7 @@ def empty_lab() -> Iterator[Lab]:
     if lab.dir.exists():
         lab.run("destroy", "--yes", "--name", lab.name)
     shutil.rmtree(HOME, ignore_errors=True)
+    lab.before = host_state()
     write_spec(lab.spec)
     yield lab
     if lab.dir.exists():
