@@ -88,63 +88,69 @@ def phases_of(lab: Path) -> dict[str, float]:
     return {e["phase"]: e["seconds"] for e in events if not e["host"] and e["seconds"]}
 
 
+class Figures:
+    """What the pairs gave: seconds, MiB, and seconds by phase."""
+
+    def __init__(self) -> None:
+        self.ours: list[float] = []
+        self.theirs: list[float] = []
+        self.again: list[float] = []
+        self.memory: list[float] = []
+        self.phases: dict[str, list[float]] = defaultdict(list)
+
+
+def run_pair(figures: Figures, lab: Path, artifacts: str) -> None:
+    """One `up` of each, and kubelab's second `up`, on machines that start from nothing."""
+    seconds, peak, _ = kubelab("up", "-f", str(SPEC))
+    figures.ours.append(seconds)
+    figures.memory.append(peak)
+    for name, took in phases_of(lab).items():
+        figures.phases[f"kubelab {name}"].append(took)
+    figures.again.append(kubelab("up", "-f", str(SPEC))[0])
+    root = str((lab / "machines/master/lower").resolve())
+    render()
+    kubelab("destroy", "--yes", "--name", "bench")
+    seconds, marks = bare("up", root, artifacts)
+    figures.theirs.append(seconds)
+    for (name, begin), (_, end) in itertools.pairwise(marks):
+        figures.phases[f"bare {name}"].append(end - begin)
+    bare("down", root, artifacts)
+
+
+def tell(figures: Figures) -> None:
+    """Print and save what the pairs gave; the line with the ratio comes last."""
+    ratios = [a / b for a, b in zip(figures.ours, figures.theirs, strict=True)]
+    second = [b / a for a, b in zip(figures.ours, figures.again, strict=True)]
+    for name, values in figures.phases.items():
+        print(f"  {name:<24} {statistics.median(values):6.1f} s")
+    save("up", {**vars(figures), "ratios": ratios, "second_ratios": second})
+    print(summary("second up / full up", second))
+    print(f"memory of kubelab's own process: {max(figures.memory):.0f} MiB at most")
+    print(summary("kubelab up / bare script", ratios))
+
+
 def main() -> None:
     """Run the pairs."""
-    pairs = int(os.environ.get("BENCH_PAIRS", "3"))
     shutil.rmtree(RENDERED, ignore_errors=True)
     SCRATCH.mkdir(exist_ok=True)
     spec = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", "10.79.0.")
     SPEC.write_text(spec.replace("name: embedded", "name: bench"))
-    lab = SCRATCH / "labs/bench"
-    ours, theirs, again, memory = [], [], [], []
-    by_phase: dict[str, list[float]] = defaultdict(list)
+    lab, figures = SCRATCH / "labs/bench", Figures()
     artifacts = json.loads(kubelab("artifacts", "build", "--json")[2].splitlines()[-1])["set"]
-    root = ""
     try:
-        for number in range(pairs):
-            seconds, peak, _ = kubelab("up", "-f", str(SPEC))
-            ours.append(seconds)
-            memory.append(peak)
-            for name, took in phases_of(lab).items():
-                by_phase[f"kubelab {name}"].append(took)
-            again.append(kubelab("up", "-f", str(SPEC))[0])
-            root = str((lab / "machines/master/lower").resolve())
-            render()
-            kubelab("destroy", "--yes", "--name", "bench")
-            seconds, marks = bare("up", root, artifacts)
-            theirs.append(seconds)
-            for (name, begin), (_, end) in itertools.pairwise(marks):
-                by_phase[f"bare {name}"].append(end - begin)
-            bare("down", root, artifacts)
+        for number in range(int(os.environ.get("BENCH_PAIRS", "3"))):
+            run_pair(figures, lab, artifacts)
             print(
-                f"pair {number + 1}: kubelab {ours[-1]:.1f} s, bare {theirs[-1]:.1f} s,"
-                f" second up {again[-1]:.1f} s, {memory[-1]:.0f} MiB",
+                f"pair {number + 1}: kubelab {figures.ours[-1]:.1f} s, bare"
+                f" {figures.theirs[-1]:.1f} s, second up {figures.again[-1]:.1f} s",
                 flush=True,
             )
     finally:
         if lab.exists():
             kubelab("destroy", "--yes", "--name", "bench")
-        bare("down", root or "/", artifacts)
+        bare("down", "/", artifacts)
         shutil.rmtree(SCRATCH, ignore_errors=True)
-    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-    second = [b / a for a, b in zip(ours, again, strict=True)]
-    for name, values in by_phase.items():
-        print(f"  {name:<24} {statistics.median(values):6.1f} s")
-    save(
-        "up",
-        {
-            "kubelab": ours,
-            "bare": theirs,
-            "second_up": again,
-            "memory_mib": memory,
-            "ratios": ratios,
-            "second_ratios": second,
-            "phases": by_phase,
-        },
-    )
-    print(summary("second up / full up", second))
-    print(f"memory of kubelab's own process: {max(memory):.0f} MiB at most")
-    print(summary("kubelab up / bare script", ratios))
+    tell(figures)
 
 
 if __name__ == "__main__":

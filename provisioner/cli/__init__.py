@@ -71,7 +71,9 @@ def _code_of(error: BaseException) -> int:
 
 def main() -> Any:
     """Run the command line; never returns."""
-    signal.signal(signal.SIGTERM, _on_signal)
+    # Explicitly also for SIGINT: a shell starts background jobs with it ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _on_signal)
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except (Exception, KeyboardInterrupt) as error:

@@ -107,6 +107,16 @@ class MachinePlan:
         return self.folder / "lower"
 
     @property
+    def work(self) -> Path:
+        """The kernel's own folder for the overlay."""
+        return self.folder / "work"
+
+    @property
+    def place(self) -> Path:
+        """Where the overlay is mounted, in the machine's own mount namespace only."""
+        return self.folder / "root"
+
+    @property
     def console(self) -> Path:
         """What the machine printed while it started and ran."""
         return self.folder / "console.log"
@@ -146,7 +156,7 @@ def prepare(plan: MachinePlan, public_key: str) -> str:
 
     Everything is written anew each time except the host key, so a start that was cut off is mended.
     """
-    for folder in (plan.upper, plan.folder / "work", plan.folder / "root", *plan.disks):
+    for folder in (plan.upper, plan.work, plan.place, *plan.disks):
         folder.mkdir(parents=True, exist_ok=True)
     _link(plan.lower, str(plan.root))
     units = plan.upper / "etc/systemd/system"
@@ -206,15 +216,25 @@ def launch(plan: MachinePlan, groups: list[Path]) -> Callable[[], bool]:
             f"{plan.lower} -> {plan.lower.readlink()}",
             "Run `kubelab destroy` and `kubelab up`: a machine cannot be laid over another root.",
         )
-    overlay = (
-        f"lowerdir={plan.lower.resolve()},upperdir={plan.upper},workdir={plan.folder / 'work'}"
+    forget(plan.lab, plan.node.name)
+    layers = {"lowerdir": plan.lower.resolve(), "upperdir": plan.upper, "workdir": plan.work}
+    overlay = ",".join(f"{key}={path}" for key, path in layers.items())
+    words = [overlay, str(plan.place), *map(str, groups), "--", *_options(plan)]
+    process = spawn(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", LAUNCH, "machine", *words],
+        plan.console,
+        env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"},
     )
+    return lambda: process.poll() is None
+
+
+def _options(plan: MachinePlan) -> list[str]:
+    """The command line of systemd-nspawn, without its name."""
     binds = [f"--bind={here}:{there}" for here, there in plan.disks.items()]
     binds += [f"--bind-ro={here}:{there}" for here, there in plan.mounts.items()]
-    place = plan.folder / "root"
-    nspawn = [
+    return [
         "--boot",
-        f"--directory={place}",
+        f"--directory={plan.place}",
         f"--machine={_machine_name(plan.lab, plan.node.name)}",
         f"--hostname={plan.node.name}",
         f"--network-bridge={plan.network.bridge}",
@@ -229,11 +249,3 @@ def launch(plan: MachinePlan, groups: list[Path]) -> Callable[[], bool]:
         "--bind=/dev/kmsg",
         *binds,
     ]
-    forget(plan.lab, plan.node.name)
-    script = ["sh", "-c", LAUNCH, "machine", overlay, str(place), *map(str, groups), "--", *nspawn]
-    process = spawn(
-        ["unshare", "--mount", "--propagation", "private", *script],
-        plan.console,
-        env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"},
-    )
-    return lambda: process.poll() is None

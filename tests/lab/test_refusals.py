@@ -93,6 +93,7 @@ def test_an_unknown_lab_and_an_unknown_profile_are_named(nothing_made):
 
 
 def test_a_corrupt_file_in_the_cache_is_built_again():
+    kubelab("artifacts", "build", code=0)
     listed = yaml.safe_load(kubelab("artifacts", "list", "--json", code=0))
     entry = next(e for e in listed["entries"] if e["name"].startswith("image-pause@"))
     file = Path(entry["path"], "pause.tar")
