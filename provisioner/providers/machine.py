@@ -117,6 +117,8 @@ class MachineProvider:
         """How hosts are reached, and role variables for what is peculiar about these machines."""
         return {
             "ansible_user": "root",
+            # Nothing to become: without this every task would go through sudo all the same.
+            "ansible_become": False,
             "ansible_ssh_private_key_file": str(self.access.key),
             "ansible_ssh_common_args": " ".join(["-F", "/dev/null", *self.access.options()]),
             "ansible_python_interpreter": "/usr/bin/python3",

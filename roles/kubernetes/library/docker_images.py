@@ -58,6 +58,17 @@ def wanted(module, path):
     return images
 
 
+def images_of_docker(module):
+    """Ids by name of what docker has; with --check, docker may still have to be installed."""
+    docker = module.get_bin_path("docker", required=not module.check_mode)
+    if docker is None:
+        return {}
+    code, out, err = module.run_command([docker, "image", "ls", "--no-trunc", "--format", FORMAT])
+    if code != 0 and not module.check_mode:
+        module.fail_json(msg="docker does not answer: {0}".format(err.strip()))
+    return dict(line.split(" ", 1) for line in out.splitlines())
+
+
 def load(module, paths, parallel):
     """Load archives, some at a time; stop at the first that docker refuses."""
     running = {}
@@ -94,10 +105,7 @@ def main():
             module.fail_json(msg="no image archives in {0}: is the artifact set whole?".format(folder))
         for path in paths:
             archives[path] = wanted(module, path)
-    code, out, err = module.run_command(["docker", "image", "ls", "--no-trunc", "--format", FORMAT])
-    if code != 0 and not module.check_mode:
-        module.fail_json(msg="docker does not answer: {0}".format(err.strip()))
-    present = dict(line.split(" ", 1) for line in out.splitlines())
+    present = images_of_docker(module)
     missing = [
         path
         for path, images in sorted(archives.items())

@@ -63,10 +63,12 @@ def load(module, name):
     """Load a module unless it is there; return whether that changed anything."""
     if os.path.isdir("/sys/module/" + name):
         return False
-    if module.check_mode:
-        return True
-    code, unused, unused = module.run_command(["modprobe", name])
-    return code == 0
+    # A module that is built in need not be under /sys/module; --first-time refuses to load it again.
+    modprobe = module.get_bin_path("modprobe")
+    if modprobe is None:
+        return False
+    words = [modprobe, "--first-time"] + (["--dry-run"] if module.check_mode else []) + [name]
+    return module.run_command(words)[0] == 0
 
 
 def set_parameter(module, name, value):
