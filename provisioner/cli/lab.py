@@ -18,17 +18,24 @@ from provisioner.cli.common import (
 )
 from provisioner.errors import SpecError, UsageError
 from provisioner.lab import Lab
+from provisioner.model import Finding
 from provisioner.phases.machines import make_context
 from provisioner.phases.plan import plan_of
 from provisioner.phases.prove import status_of, verify_lab
 from provisioner.recipes import DESTROY, UP
 from provisioner.spec import LabSpec
 
-NEXT = """
-The cluster is up. Three commands to go on with:
-  kubelab verify{name}                 prove that it works
-  kubelab kubectl{name} -- get nodes   talk to it
-  kubelab ssh{name} {node}             look into a machine"""
+
+def _next_steps(named: str, node: str) -> str:
+    """Three commands to type once a lab is up."""
+    steps = {
+        f"kubelab verify{named}": "prove that it works",
+        f"kubelab kubectl{named} -- get nodes": "talk to it",
+        f"kubelab ssh{named} {node}": "look into a machine",
+    }
+    width = max(map(len, steps))
+    lines = [f"  {command:<{width}}   {what}" for command, what in steps.items()]
+    return "\n".join(["", "The cluster is up. Three commands to go on with:", *lines])
 
 
 def _refuse_change(lab: Lab, spec: LabSpec) -> None:
@@ -75,7 +82,7 @@ def up(
         return
     report.print_times(times)
     named = f" --name {spec.name}" if name else ""
-    report.out.print(NEXT.format(name=named, node=spec.nodes[-1].name), highlight=False)
+    report.out.print(_next_steps(named, spec.nodes[-1].name), highlight=False)
 
 
 def status(name: Name = "", as_json: Json = False) -> None:
@@ -93,6 +100,17 @@ def status(name: Name = "", as_json: Json = False) -> None:
     report.print_table("", columns, rows)
 
 
+def _answer(findings: list[Finding], *, as_json: bool, code: int) -> None:
+    """Print findings, and leave with ``code`` if one of them is not well."""
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        report.print_json({"ok": ok, "checks": [finding.as_json() for finding in findings]})
+    else:
+        report.print_findings(findings)
+    if not ok:
+        raise typer.Exit(code)
+
+
 def verify(name: Name = "", as_json: Json = False) -> None:
     """Prove that the cluster works: nodes, pods, network, services, DNS, self-healing.
 
@@ -103,13 +121,7 @@ def verify(name: Name = "", as_json: Json = False) -> None:
     context.listen = progress
     with context.lab.locked("verify"), progress.shown():
         findings = verify_lab(context)
-    ok = all(finding.ok for finding in findings)
-    if as_json:
-        report.print_json({"ok": ok, "checks": [finding.as_json() for finding in findings]})
-    else:
-        report.print_findings(findings)
-    if not ok:
-        raise typer.Exit(4)
+    _answer(findings, as_json=as_json, code=4)
 
 
 def plan(
@@ -129,13 +141,7 @@ def doctor(profile: Profile = "", file: SpecFile = None, as_json: Json = False) 
     """Ask this host whether it can run a lab. Exit code 3 if it cannot."""
     spec = chosen_spec(profile, file, "")
     findings = make_context(Lab(spec.name), spec, lambda _: None).provider.probe()
-    ok = all(finding.ok for finding in findings)
-    if as_json:
-        report.print_json({"ok": ok, "checks": [finding.as_json() for finding in findings]})
-    else:
-        report.print_findings(findings)
-    if not ok:
-        raise typer.Exit(3)
+    _answer(findings, as_json=as_json, code=3)
 
 
 def destroy(

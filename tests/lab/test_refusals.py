@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import KUBELAB, host_state
+from tests.conftest import KUBELAB, changes_since, host_state
 
 
 def kubelab(*words, code, env=None, prefix=()):
@@ -29,7 +29,7 @@ def kubelab(*words, code, env=None, prefix=()):
 def nothing_made(tmp_path):
     before, home = host_state(), tmp_path / "labs"
     yield {"KUBELAB_HOME": str(home)}
-    assert host_state() == before
+    assert not changes_since(before)
     assert not list(home.glob("*/machines"))
 
 

@@ -17,7 +17,7 @@ from provisioner.errors import HostError
 from provisioner.lab import cache
 from provisioner.model import Node
 from provisioner.providers.machine import MachineProvider
-from tests.conftest import HOME, host_state
+from tests.conftest import HOME, changes_since, host_state
 
 NODES = [
     Node("one", "control-plane", "10.82.0.10", 1, 512),
@@ -51,7 +51,7 @@ def machines():
     yield found
     found.destroy(ignore)
     time.sleep(0.5)
-    assert host_state() == before
+    assert not changes_since(before)
 
 
 def test_machines_start_run_commands_stop_and_start_again(machines):
