@@ -13,7 +13,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from provisioner.errors import BusyError, UsageError
-from provisioner.spec import KnownBy, LabSpec, read_spec
+from provisioner.spec import DNS_LABEL, KnownBy, LabSpec, read_spec
 
 PROJECT = Path(__file__).resolve().parent.parent
 """The folder with roles/, playbooks/ and profiles/."""
@@ -40,6 +40,14 @@ class Lab:
     """The folder of one lab. Everything but the spec in it can be made again."""
 
     name: str
+
+    def __post_init__(self) -> None:
+        if not DNS_LABEL.fullmatch(self.name):
+            raise UsageError(
+                f"{self.name!r} is no name of a lab",
+                "",
+                "Use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends.",
+            )
 
     @property
     def dir(self) -> Path:

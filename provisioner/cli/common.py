@@ -13,7 +13,7 @@ from provisioner.lab import Lab, all_labs, home, profiles
 from provisioner.model import Event
 from provisioner.phases.base import Context, Phase, PhaseTime, run_recipe
 from provisioner.phases.machines import make_context
-from provisioner.spec import LabSpec, read_spec
+from provisioner.spec import LabSpec, parse_spec, read_spec
 
 DEFAULT_PROFILE = "embedded"
 
@@ -62,7 +62,9 @@ def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
             "Name one of them, or a spec of your own with -f FILE.",
         )
     spec = read_spec(file or ready[profile], known_by)
-    return spec.renamed(name) if name else spec
+    if not name:
+        return spec
+    return parse_spec({**spec.model_dump(), "name": name}, "--name", known_by)
 
 
 def existing(name: str, listen: Callable[[Event], None] = lambda _: None) -> Context:

@@ -138,11 +138,3 @@ class LabSpec(Section):
     def control_plane(self) -> NodeSpec:
         """The node that runs the control plane."""
         return next(node for node in self.nodes if node.role == "control-plane")
-
-    def renamed(self, name: str) -> "LabSpec":
-        """The same lab under another name.
-
-        Raises:
-            ValidationError: the name is no lab name.
-        """
-        return LabSpec.model_validate({**self.model_dump(), "name": name})

@@ -42,6 +42,12 @@ def test_an_unknown_lab_is_named_with_those_that_there_are():
     assert "kubelab up" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["", "../etc", "A", "a/b", "-a"])
+def test_what_is_no_name_of_a_lab_is_refused(name):
+    with pytest.raises(UsageError, match="no name of a lab"):
+        Lab(name)
+
+
 def hold(name, ready, release):
     with Lab(name).locked("up"):
         ready.set()
