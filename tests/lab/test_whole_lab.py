@@ -8,6 +8,12 @@ import time
 import pytest
 
 
+def forget_runs(lab):
+    """So that what is waited for cannot be found in the events of an earlier command."""
+    for old in lab.dir.glob("run/*.jsonl"):
+        old.unlink()
+
+
 def wait_for(lab, text, seconds=240):
     """Wait until the running command has written ``text`` into its events."""
     deadline = time.monotonic() + seconds
@@ -36,8 +42,7 @@ class TestLab:
         ],
     )
     def test_up_is_stopped_at_a_bad_moment(self, empty_lab, moment, number, code):
-        for old in empty_lab.dir.glob("run/*.jsonl"):
-            old.unlink()
+        forget_runs(empty_lab)
         process = empty_lab.start("up", "-f", str(empty_lab.spec))
         wait_for(empty_lab, f'"{moment}"')
         time.sleep(0.5)
@@ -78,6 +83,7 @@ class TestLab:
         assert set(recap(lab.playbook("site.yml", "--check")).values()) == {"0"}
 
     def test_a_second_up_at_the_same_time_is_refused(self, lab):
+        forget_runs(lab)
         first = lab.start("up", "-f", str(lab.spec))
         wait_for(lab, "Gathering Facts")
         said = lab.run("up", "-f", str(lab.spec), code=1)
