@@ -1,8 +1,8 @@
 """Running a playbook, by ansible-runner. Its events come out as ours; its failures as LabErrors."""
 
 import os
+import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,9 +120,13 @@ def run_playbook(
         Interrupted: a signal stopped it.
     """
     run = _Run(phase, listen)
-    with tempfile.TemporaryDirectory(prefix="kubelab-ansible-") as scratch:
+    # In the lab's own folder, which is closed to others and goes with it, also after a kill.
+    scratch = inventory.parent / "ansible"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(mode=0o700)
+    try:
         result = ansible_runner.run(
-            private_data_dir=scratch,
+            private_data_dir=str(scratch),
             project_dir=str(playbook.parent),
             playbook=str(playbook),
             inventory=str(inventory),
@@ -136,6 +140,8 @@ def run_playbook(
             quiet=True,
             suppress_env_files=True,
         )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     if result.status != "successful":
         raise run.error(result.status)
     return run.recap

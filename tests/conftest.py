@@ -41,14 +41,18 @@ class Lab:
             **more,
         )
 
-    def run(self, *words: str, code: int = 0, seconds: float = 600) -> str:
+    def call(self, *words: str, code: int, seconds: float = 600) -> tuple[str, str]:
         process = self.start(*words)
         out, err = process.communicate(timeout=seconds)
         assert process.returncode == code, f"{words}: {process.returncode}\n{out}\n{err}"
+        return out, err
+
+    def run(self, *words: str, code: int = 0) -> str:
+        out, err = self.call(*words, code=code)
         return out if code == 0 else out + err
 
     def json(self, *words: str, code: int = 0) -> dict:
-        return json.loads(self.run(*words, "--json", code=code))
+        return json.loads(self.call(*words, "--json", code=code)[0])
 
     def playbook(self, name: str, *words: str) -> str:
         done = subprocess.run(
