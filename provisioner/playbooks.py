@@ -3,7 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,17 @@ def _reason(result: Mapping[str, Any]) -> str:
     return tail("\n".join(part for part in parts if part)) or "(no reason given)"
 
 
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder for ansible-runner: in the lab, closed to others, gone with it also after a kill."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def run_playbook(
     playbook: Path,
     inventory: Path,
@@ -120,11 +132,7 @@ def run_playbook(
         Interrupted: a signal stopped it.
     """
     run = _Run(phase, listen)
-    # In the lab's own folder, which is closed to others and goes with it, also after a kill.
-    scratch = inventory.parent / "ansible"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(mode=0o700)
-    try:
+    with _scratch(inventory.parent / "ansible") as scratch:
         result = ansible_runner.run(
             private_data_dir=str(scratch),
             project_dir=str(playbook.parent),
@@ -140,8 +148,6 @@ def run_playbook(
             quiet=True,
             suppress_env_files=True,
         )
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     if result.status != "successful":
         raise run.error(result.status)
     return run.recap
