@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -108,8 +107,11 @@ def changes_since(before: dict[str, list[str]]) -> list[str]:
     """What is new on this host, or gone; another lab of somebody's may come and go meanwhile."""
     after = host_state()
     new = [f"new {kind}: {x}" for kind in after for x in set(after[kind]) - set(before[kind])]
-    gone = [f"gone {kind}: {x}" for kind in after for x in set(before[kind]) - set(after[kind])]
-    return new + [change for change in gone if not re.search("kl-|vb-|kubelab|nspawn", change)]
+    if any("kubelab-" in line for line in before["rules"]):
+        return new
+    return new + [
+        f"gone {kind}: {x}" for kind in after for x in set(before[kind]) - set(after[kind])
+    ]
 
 
 def write_spec(path: Path) -> None:
