@@ -89,9 +89,8 @@ class MachineGroup:
         """The ids of all processes of the machine, in whatever group below it they are."""
         return {
             int(word)
-            for path in self.paths()
-            for file in path.rglob("cgroup.procs")
-            for word in _read(file).split()
+            for folder in self._folders()
+            for word in _read(folder / "cgroup.procs").split()
             if word != "0"
         }
 
@@ -108,6 +107,7 @@ class MachineGroup:
             reraise=True,
         ):
             with attempt:
+                self._thaw()
                 left = self.processes()
                 for process in left:
                     _signal(process, signal.SIGKILL)
@@ -115,11 +115,22 @@ class MachineGroup:
                     some = ", ".join(map(str, sorted(left)[:5]))
                     raise LabError(f"{self.node}: processes do not end: {some}")
 
+    def _thaw(self) -> None:
+        # A frozen process (`docker pause` is enough) takes no signal before it is let go on.
+        for folder in self._folders():
+            if _read(folder / "freezer.state").strip() not in ("", "THAWED"):
+                _write(folder / "freezer.state", "THAWED")
+
+    def _folders(self) -> Iterator[Path]:
+        """The groups and all below, from the top; they come and go while one looks at them."""
+        for path in self.paths():
+            yield from (Path(folder) for folder, _, _ in os.walk(path))
+
     def remove(self) -> None:
         """Remove the groups, from the leaves up, with the lab's own where it is empty then."""
+        for folder in reversed(list(self._folders())):
+            _rmdir(folder)
         for path in self.paths():
-            for folder in _leaves_first(path):
-                _rmdir(folder)
             for parent in (path.parent, path.parent.parent):
                 _rmdir(parent)
 
@@ -135,12 +146,6 @@ def _subfolders(path: Path) -> Iterator[Path]:
         yield from (child for child in path.iterdir() if child.is_dir())
 
 
-def _leaves_first(path: Path) -> Iterator[Path]:
-    for child in _subfolders(path):
-        yield from _leaves_first(child)
-    yield path
-
-
 def _rmdir(path: Path) -> None:
     try:
         path.rmdir()
@@ -153,6 +158,14 @@ def _read(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError:
+        # The group went while we looked at it.
+        return
 
 
 def _signal(process: int, number: int) -> None:

@@ -1,14 +1,15 @@
 """Questions to this host: can machine containers run here? Nothing is changed by asking."""
 
 import os
+import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from provisioner.model import Finding, Node
+from provisioner.model import Finding
 from provisioner.providers.cgroups import missing_controllers
 from provisioner.providers.network import LabNetwork
 from provisioner.providers.nspawn import lacks_sys_resource
@@ -41,6 +42,14 @@ def _cgroups() -> Answer:
     return True, "all controllers", ""
 
 
+def _folder(folder: Path) -> Answer:
+    # ssh, mount and systemd-nspawn each read some of them as something else than a name.
+    if odd := sorted(set(re.findall(r"[^\w./@+-]", str(folder), re.ASCII))):
+        hint = "Set KUBELAB_HOME to a folder whose path is of letters, digits and . _ @ + - only."
+        return False, f"{folder} has {' '.join(map(repr, odd))} in its path", hint
+    return True, str(folder), ""
+
+
 def _filesystem(folder: Path) -> str:
     real = folder
     while not real.exists():
@@ -65,10 +74,10 @@ def _disk(folder: Path, nodes: int) -> Answer:
     return True, f"{free:.0f} GiB free on {kind}, {wanted} needed", ""
 
 
-def _memory(nodes: Sequence[Node]) -> Answer:
+def _memory(nodes: int) -> Answer:
     # Limits are upper bounds; a control plane of three nodes was seen to use 1.2 GiB in all.
     free = psutil.virtual_memory().available / 2**20
-    wanted = 512 * len(nodes) + 512
+    wanted = 512 * nodes + 512 if nodes else 0
     if free < wanted:
         return (
             False,
@@ -93,14 +102,19 @@ def _oom_scores() -> Answer:
     return True, "may be lowered", ""
 
 
-def probe_host(folder: Path, net: LabNetwork, nodes: Sequence[Node]) -> list[Finding]:
-    """Every question, whatever the answers to those before it."""
+def probe_host(folder: Path, net: LabNetwork, new: int, asleep: int) -> list[Finding]:
+    """Every question, whatever the answers to those before it.
+
+    ``new`` is how many machines have still to be made, ``asleep`` how many do not run yet: what the
+    others need, they have.
+    """
     questions: dict[str, Callable[[], Answer]] = {
         "root": _root,
         "tools": _tools,
         "cgroups": _cgroups,
-        "disk": lambda: _disk(folder, len(nodes)),
-        "memory": lambda: _memory(nodes),
+        "folder": lambda: _folder(folder),
+        "disk": lambda: _disk(folder, new),
+        "memory": lambda: _memory(asleep),
         "network": lambda: _network(net),
         "oom-scores": _oom_scores,
     }

@@ -1,7 +1,9 @@
 """Machine containers of systemd-nspawn: real systemd, sshd, docker and kubelet, no hypervisor."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -14,12 +16,14 @@ from provisioner.model import Event, Finding, Listener, Machine, Node
 from provisioner.providers import nspawn
 from provisioner.providers.cgroups import MachineGroup, groups_of
 from provisioner.providers.host import probe_host
-from provisioner.providers.network import LabNetwork
+from provisioner.providers.network import LabNetwork, short
 from provisioner.providers.ssh import SshAccess, make_key
 from provisioner.shell import Result, run, tail
 
 PHASE = "machines"
 SSH_SECONDS = 60.0
+# A machine that runs and is busy may be slow to let us in; by force only when it is hopeless.
+BUSY_SECONDS = 20.0
 STOP_SECONDS = 30.0
 
 
@@ -41,6 +45,12 @@ class MachineProvider:
     root: Path | None = None
     mounts: Mapping[Path, str] = field(default_factory=dict)
     name: str = "machine"
+    _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+
+    @property
+    def label(self) -> str:
+        """The lab's name on this host, where a lab of the same name may live in another folder."""
+        return f"{self.lab}-{short(str(self.folder.resolve()), 6)}"
 
     @property
     def access(self) -> SshAccess:
@@ -50,16 +60,13 @@ class MachineProvider:
     @property
     def net(self) -> LabNetwork:
         """The lab's network on this host."""
-        return LabNetwork(self.lab, self.network, self.inside, self.nat)
-
-    @property
-    def forwarding(self) -> Path:
-        """Remembers that this host did not forward packets before the lab."""
-        return self.folder / "ip_forward"
+        return LabNetwork(self.label, self.network, self.inside, self.nat)
 
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
-        return probe_host(self.folder, self.net, self.nodes)
+        new = [node for node in self.nodes if self._state(node) == "absent"]
+        asleep = [node for node in self.nodes if self._state(node) != "running"]
+        return probe_host(self.folder, self.net, len(new), len(asleep))
 
     def create(self, nodes: Sequence[Node], listen: Listener) -> None:
         """Make the machines that are missing, start those that are stopped, wait for SSH.
@@ -71,29 +78,25 @@ class MachineProvider:
         if self.root is None:
             raise HostError("no machine root", "", "Run `kubelab artifacts build` first.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        public = make_key(self.access.key, f"kubelab-{self.lab}")
+        make_key(self.access.key, f"kubelab-{self.lab}")
         self.net.make()
-        self.net.forward(self.forwarding)
-        plans = [self._plan(node) for node in self.nodes]
-        hosts = {plan.node.address: nspawn.prepare(plan, public) for plan in plans}
-        lines = "".join(f"{address} {key}\n" for address, key in hosts.items())
-        self.access.known_hosts.write_text(lines, encoding="utf-8")
-        wanted = {node.name for node in nodes}
-        _in_parallel(self._bring_up, [p for p in plans if p.node.name in wanted], listen)
+        plans = [self._plan(node) for node in self.nodes if node in nodes or self._is_made(node)]
+        self.access.trust(nspawn.known_host(plan) for plan in plans)
+        self._in_parallel(self._bring_up, [p for p in plans if p.node in nodes], listen)
 
     def stop(self, nodes: Sequence[Node], listen: Listener) -> None:
-        """Shut the machines down in order, by force after a deadline; their disks stay."""
-        _in_parallel(self._shut_down, [self._plan(node) for node in nodes], listen)
+        """Shut the machines down, by force after a deadline; their disks stay."""
+        self._in_parallel(self._shut_down, [self._plan(node) for node in nodes], listen)
 
     def destroy(self, listen: Listener) -> None:
         """Remove all that carries this lab's name, also what a killed run left."""
-        for group in groups_of(self.lab):
+        for group in groups_of(self.label):
             listen(Event(PHASE, "stop", "start", group.node))
             group.kill()
             group.remove()
-            nspawn.forget(self.lab, group.node)
+            nspawn.forget(self.label, group.node)
             listen(Event(PHASE, "stop", "changed", group.node))
-        self.net.remove(self.forwarding)
+        self.net.remove()
         for place in (self.folder / "machines", self.folder / "ssh"):
             _remove_tree(place)
 
@@ -137,7 +140,7 @@ class MachineProvider:
 
     def _plan(self, node: Node) -> nspawn.MachinePlan:
         return nspawn.MachinePlan(
-            lab=self.lab,
+            lab=self.label,
             node=node,
             folder=self.folder / "machines" / node.name,
             root=self.root or Path("/nonexistent"),
@@ -146,26 +149,29 @@ class MachineProvider:
         )
 
     def _state(self, node: Node) -> Any:
-        if MachineGroup(self.lab, node.name).processes():
+        if MachineGroup(self.label, node.name).processes():
             return "running"
-        return "stopped" if (self.folder / "machines" / node.name).is_dir() else "absent"
+        return "stopped" if self._is_made(node) else "absent"
+
+    def _is_made(self, node: Node) -> bool:
+        return (self.folder / "machines" / node.name).is_dir()
 
     def _bring_up(self, plan: nspawn.MachinePlan, listen: Listener) -> None:
         host = plan.node.name
-        group = MachineGroup(self.lab, host)
+        group = MachineGroup(self.label, host)
         if group.processes():
-            try:
-                self.access.wait(plan.node.address, 5)
-            except CommandError:
-                # Half-dead: a start that was cut off, or a machine whose init hangs.
-                group.kill()
-            else:
+            if self._serves(plan, group):
                 listen(Event(PHASE, "start", "ok", host, detail="was running"))
                 return
+            if not self._goes_on():
+                return
+            # Half-dead: a start that was cut off, or a machine whose init hangs.
+            group.kill()
         listen(Event(PHASE, "start", "start", host))
+        nspawn.prepare(plan, self.access.public)
         is_alive = nspawn.launch(plan, group.make(plan.node.cpus, plan.node.memory_mib))
         try:
-            self.access.wait(plan.node.address, SSH_SECONDS, is_alive)
+            self.access.wait(plan.node.address, SSH_SECONDS, lambda: is_alive() and self._goes_on())
         except CommandError as error:
             said = tail(plan.console.read_text(errors="replace")) or "(its console is empty)"
             end = f"does not answer SSH after {SSH_SECONDS:.0f} s" if is_alive() else "ended"
@@ -176,22 +182,59 @@ class MachineProvider:
             ) from None
         listen(Event(PHASE, "start", "changed", host))
 
+    def _serves(self, plan: nspawn.MachinePlan, group: MachineGroup) -> bool:
+        """Whether a machine that runs is of use as it is: it may be busy, hang, or go down."""
+        address = plan.node.address
+        try:
+            self.access.wait(
+                address, BUSY_SECONDS, lambda: self._goes_on() and bool(group.processes())
+            )
+            asked = self.access.exec(
+                address, ["systemctl", "is-system-running"], check=False, seconds=10
+            )
+        except CommandError:
+            return False
+        if asked.stdout.strip() == "stopping":
+            with suppress(LabError):
+                _wait_until_empty(group, STOP_SECONDS)
+        return asked.stdout.strip() not in ("stopping", "")
+
     def _shut_down(self, plan: nspawn.MachinePlan, listen: Listener) -> None:
         host = plan.node.name
-        group = MachineGroup(self.lab, host)
+        group = MachineGroup(self.label, host)
         if not group.processes():
             return
         listen(Event(PHASE, "stop", "start", host))
         try:
-            self.access.exec(
-                plan.node.address, ["systemctl", "poweroff", "--no-block"], check=False
-            )
+            order = ["systemctl", "poweroff", "--no-block"]
+            self.access.exec(plan.node.address, order, check=False, seconds=10)
             _wait_until_empty(group, STOP_SECONDS)
         except LabError:
             group.kill()
         group.remove()
-        nspawn.forget(self.lab, host)
+        nspawn.forget(self.label, host)
         listen(Event(PHASE, "stop", "changed", host))
+
+    def _goes_on(self) -> bool:
+        return not self._interrupted.is_set()
+
+    def _in_parallel(
+        self,
+        act: Callable[[nspawn.MachinePlan, Listener], None],
+        plans: Sequence[nspawn.MachinePlan],
+        listen: Listener,
+    ) -> None:
+        """Do it for all machines at once; the first error is raised when all have ended."""
+        if not plans:
+            return
+        with ThreadPoolExecutor(max_workers=min(len(plans), 16)) as pool:
+            try:
+                for future in [pool.submit(act, plan, listen) for plan in plans]:
+                    future.result()
+            except KeyboardInterrupt:
+                # The pool is left when its threads have ended, and they would wait for SSH.
+                self._interrupted.set()
+                raise
 
 
 def _wait_until_empty(group: MachineGroup, seconds: float) -> None:
@@ -204,19 +247,6 @@ def _wait_until_empty(group: MachineGroup, seconds: float) -> None:
         patience(group.processes)
     except tenacity.RetryError:
         raise LabError(f"{group.node}: still running after {seconds:.0f} s") from None
-
-
-def _in_parallel(
-    act: Callable[[nspawn.MachinePlan, Listener], None],
-    plans: Sequence[nspawn.MachinePlan],
-    listen: Listener,
-) -> None:
-    """Do it for all machines at once; the first error is raised when all have ended."""
-    if not plans:
-        return
-    with ThreadPoolExecutor(max_workers=min(len(plans), 16)) as pool:
-        for future in [pool.submit(act, plan, listen) for plan in plans]:
-            future.result()
 
 
 @tenacity.retry(stop=tenacity.stop_after_attempt(20), wait=tenacity.wait_fixed(0.25), reraise=True)

@@ -1,16 +1,24 @@
 """The network of a lab on this host: a bridge, its address, and a table of NAT rules."""
 
+import fcntl
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from provisioner.errors import HostError
+from provisioner.providers import firewall
 from provisioner.shell import run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+# Remembers that this host did not forward packets before its first lab. It belongs to no lab, since
+# the last one to go sets things right; and it ends with the host's uptime, as the setting does.
+FORWARD_BEFORE = Path("/run/kubelab-ip_forward")
 PREFIX = "kl-"
 # Locally administered, then "kl" in ASCII.
 MAC = ("02", "6b", "6c")
@@ -44,12 +52,29 @@ def _ip(*args: str) -> list[dict[str, Any]]:
     return [entry for entry in answer if entry]
 
 
+def _devices(route: dict[str, Any]) -> list[str]:
+    """The links that a route uses: several for a route of many ways, none for a blackhole."""
+    return [hop["dev"] for hop in (route, *route.get("nexthops", ())) if "dev" in hop]
+
+
 def uplink_mtu() -> int:
-    """The MTU of the link that the default route uses; 1500 where there is none."""
-    routes = _ip("route", "show", "default")
-    if not routes:
-        return 1500
-    return int(_ip("link", "show", "dev", routes[0]["dev"])[0]["mtu"])
+    """The smallest MTU of the links that the default route uses; 1500 where there is none."""
+    names = {name for route in _ip("route", "show", "default") for name in _devices(route)}
+    return min((int(_ip("link", "show", "dev", name)[0]["mtu"]) for name in names), default=1500)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Be the only one on this host that makes or removes a lab's network.
+
+    The lock is on a folder that is there anyway: it leaves no file, and ends with its holder.
+    """
+    handle = os.open("/run", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True)
@@ -96,18 +121,30 @@ class LabNetwork:
             return f"a link named {self.bridge} exists that is not this lab's"
         for route in _ip("route", "show", "table", "main"):
             place = str(route["dst"])
-            if place == "default" or route.get("dev") == self.bridge:
+            devices = _devices(route)
+            if place == "default" or devices == [self.bridge]:
                 continue
             if IPv4Network(place, strict=False).overlaps(self.network):
-                return f"{self.network} overlaps this host's route to {place} (dev {route['dev']})"
+                way = f"dev {', '.join(devices)}" if devices else str(route.get("type", "no way"))
+                return f"{self.network} overlaps this host's route to {place} ({way})"
         return ""
 
     def make(self) -> None:
-        """Make what is missing of bridge, address, forwarding and rules.
+        """Make what is missing of bridge, address, rules and forwarding.
 
         Raises:
             HostError: another network is in the way.
         """
+        with _alone():
+            self._make_link()
+            if run(["nft", "list", "table", "ip", self.table], check=False).code != 0:
+                run(["nft", "-f", "-"], stdin=self._rules())
+            firewall.let_pass(self.bridge, self.table)
+            if FORWARD.read_text().strip() == "0":
+                FORWARD_BEFORE.write_text("0")
+                FORWARD.write_text("1")
+
+    def _make_link(self) -> None:
         if conflict := self.conflict():
             raise HostError(
                 f"the lab's network {self.network} cannot be made",
@@ -121,8 +158,6 @@ class LabNetwork:
             run(["ip", "link", "set", self.bridge, "mtu", str(uplink_mtu()), "up"])
         address = f"{self.gateway}/{self.network.prefixlen}"
         run(["ip", "address", "replace", address, "dev", self.bridge])
-        if run(["nft", "list", "table", "ip", self.table], check=False).code != 0:
-            run(["nft", "-f", "-"], stdin=self._rules())
 
     def _rules(self) -> str:
         values = {
@@ -135,24 +170,19 @@ class LabNetwork:
         # One file is one transaction of nft's: the table is there whole, or not at all.
         return RULES.format(**values) + (NAT.format(**values) if self.nat else "")
 
-    def forward(self, memory: Path) -> None:
-        """Let this host forward packets; ``memory`` keeps that it did not before."""
-        if FORWARD.read_text().strip() == "0":
-            memory.parent.mkdir(parents=True, exist_ok=True)
-            memory.write_text("0")
-            FORWARD.write_text("1")
-
-    def remove(self, memory: Path) -> None:
-        """Remove what ``make`` and ``forward`` made, and nothing else."""
-        if run(["nft", "list", "table", "ip", self.table], check=False).code == 0:
-            run(["nft", "delete", "table", "ip", self.table])
-        link = self._link()
-        if link and link["address"] == self.mac:
-            run(["ip", "link", "delete", self.bridge])
-        others = [x for x in _ip("link", "show", "type", "bridge") if _is_ours(x)]
-        if memory.is_file() and not others:
-            FORWARD.write_text(memory.read_text())
-            memory.unlink()
+    def remove(self) -> None:
+        """Remove what ``make`` made, and nothing else."""
+        with _alone():
+            firewall.forget(self.table)
+            if run(["nft", "list", "table", "ip", self.table], check=False).code == 0:
+                run(["nft", "delete", "table", "ip", self.table])
+            link = self._link()
+            if link and link["address"] == self.mac:
+                run(["ip", "link", "delete", self.bridge])
+            others = [x for x in _ip("link", "show", "type", "bridge") if _is_ours(x)]
+            if FORWARD_BEFORE.is_file() and not others:
+                FORWARD.write_text("0")
+                FORWARD_BEFORE.unlink()
 
     def _link(self) -> dict[str, Any]:
         if not Path("/sys/class/net", self.bridge).exists():

@@ -122,6 +122,11 @@ class MachinePlan:
         return self.folder / "console.log"
 
     @property
+    def host_key(self) -> Path:
+        """The private key by which the machine's SSH server is known."""
+        return self.upper / "etc/ssh/ssh_host_ed25519_key"
+
+    @property
     def disks(self) -> dict[Path, str]:
         """Folders on the real disk: docker's overlay2 cannot stand on another overlay."""
         return {
@@ -151,16 +156,24 @@ def _put(path: Path, text: str, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def prepare(plan: MachinePlan, public_key: str) -> str:
-    """Write what makes the common root this machine; return its SSH host key's public line.
+def known_host(plan: MachinePlan) -> str:
+    """Make the machine's SSH host key unless it is there; return its line for known_hosts."""
+    kind, key, *_ = make_key(plan.host_key, plan.node.name).split()
+    return f"{plan.node.address} {kind} {key}\n"
 
-    Everything is written anew each time except the host key, so a start that was cut off is mended.
+
+def prepare(plan: MachinePlan, public_key: str) -> None:
+    """Write what makes the common root this machine, which must not run meanwhile.
+
+    Everything is written anew each time except its SSH host key, so what was cut off is mended.
     """
     for folder in (plan.upper, plan.work, plan.place, *plan.disks):
         folder.mkdir(parents=True, exist_ok=True)
     _link(plan.lower, str(plan.root))
     units = plan.upper / "etc/systemd/system"
     _put(plan.upper / "etc/hostname", f"{plan.node.name}\n")
+    # The root's own would make all machines the same one to Kubernetes.
+    _put(plan.upper / "etc/machine-id", f"{short(f'{plan.lab}/{plan.node.name}', 32)}\n", 0o444)
     _put(plan.upper / "etc/resolv.conf", resolv_conf())
     _put(plan.upper / "root/.ssh/authorized_keys", f"{public_key}\n", 0o600)
     for folder in (plan.upper / "root/.ssh", plan.upper / "root"):
@@ -178,8 +191,6 @@ def prepare(plan: MachinePlan, public_key: str) -> str:
         _link(units / name, "/dev/null")
     if lacks_sys_resource():
         _put(plan.upper / "usr/local/sbin/runc", RUNC, 0o755)
-    public = make_key(plan.upper / "etc/ssh/ssh_host_ed25519_key", plan.node.name)
-    return " ".join(public.split()[:2])
 
 
 def _link(path: Path, target: str) -> None:

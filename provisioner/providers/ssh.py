@@ -2,7 +2,7 @@
 
 import shlex
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,17 @@ class SshAccess:
         """The host keys, written when the machines were made; nothing is trusted at first use."""
         return self.folder / "known_hosts"
 
+    @property
+    def public(self) -> str:
+        """The public line of the key."""
+        return self.key.with_name(f"{self.key.name}.pub").read_text(encoding="utf-8").strip()
+
+    def trust(self, hosts: Iterable[str]) -> None:
+        """Pin these lines of known_hosts, in one step."""
+        draft = self.known_hosts.with_name(f".{self.known_hosts.name}.new")
+        draft.write_text("".join(hosts), encoding="utf-8")
+        draft.replace(self.known_hosts)
+
     def options(self) -> list[str]:
         """Options for ssh that tie it to this lab, and to nothing of the user's."""
         pairs = {
@@ -45,6 +56,9 @@ class SshAccess:
             "GlobalKnownHostsFile": "/dev/null",
             "StrictHostKeyChecking": "yes",
             "IdentitiesOnly": "yes",
+            # A refused key is an error, not a question for a password on somebody's terminal.
+            "BatchMode": "yes",
+            "ConnectTimeout": "5",
             "LogLevel": "ERROR",
         }
         return [word for key, value in pairs.items() for word in ("-o", f"{key}={value}")]
@@ -53,13 +67,16 @@ class SshAccess:
         """The command line of ssh to a machine."""
         return ["ssh", "-F", "/dev/null", "-i", str(self.key), *self.options(), f"root@{address}"]
 
-    def exec(self, address: str, argv: Sequence[str], *, check: bool = True) -> Result:
+    def exec(
+        self, address: str, argv: Sequence[str], *, check: bool = True, seconds: float = 120
+    ) -> Result:
         """Run a command on a machine; its words arrive as they are.
 
         Raises:
-            CommandError: it failed (and ``check``), or the machine cannot be reached.
+            CommandError: it failed (and ``check``), did not end within ``seconds``, or the machine
+                cannot be reached.
         """
-        return run([*self.argv(address), "--", shlex.join(argv)], check=check, timeout=120)
+        return run([*self.argv(address), "--", shlex.join(argv)], check=check, timeout=seconds)
 
     def wait(
         self, address: str, seconds: float, is_alive: Callable[[], bool] = lambda: True
@@ -85,4 +102,4 @@ class SshAccess:
             connection.settimeout(2)
             if not connection.recv(4):
                 raise ConnectionError("closed before its banner")
-        self.exec(address, ["true"])
+        self.exec(address, ["true"], seconds=10)

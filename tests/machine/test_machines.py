@@ -23,20 +23,22 @@ NODES = [
     Node("one", "control-plane", "10.82.0.10", 1, 512),
     Node("two", "worker", "10.82.0.11", 1, 512),
 ]
-CREATE = f"""
+ALONE = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from tests.machine.test_machines import provider, NODES
-provider().create(NODES, lambda event: None)
+listen = lambda event: None
 """
+CREATE = f"{ALONE}provider().create(NODES, listen)"
+STOP = f"{ALONE}provider().stop(NODES, listen)"
+DESTROY = f"{ALONE}provider().destroy(listen)"
 
 
-def provider() -> MachineProvider:
+def provider(folder: Path = HOME / "machines-only") -> MachineProvider:
     step = root_step(load_catalog({}), cache())
     root = Store(cache() / "built").path(step.name, step.key) / "tree"
     assert root.is_dir(), "run `kubelab artifacts build` first"
     inside = (IPv4Network("10.244.0.0/16"),)
-    folder = HOME / "machines-only"
     return MachineProvider("only", folder, NODES, IPv4Network("10.82.0.0/24"), inside, root=root)
 
 
@@ -52,6 +54,22 @@ def machines():
     found.destroy(ignore)
     time.sleep(0.5)
     assert not changes_since(before)
+    # Also where other labs keep the folders above.
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/kubelab/{found.label}"))
+
+
+def kill_after(seconds: float, code: str) -> None:
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL)
+    time.sleep(seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+def freeze(machines: MachineProvider, node: Node) -> None:
+    state = Path(f"/sys/fs/cgroup/freezer/kubelab/{machines.label}/{node.name}/freezer.state")
+    if not state.is_file():
+        pytest.skip("no freezer of cgroup v1 on this host")
+    state.write_text("FROZEN")
 
 
 def test_machines_start_run_commands_stop_and_start_again(machines):
@@ -90,20 +108,56 @@ def test_creating_again_changes_nothing(machines):
 
 @pytest.mark.parametrize("seconds", [0.4, 0.6, 0.8, 1.0, 1.3, 1.7])
 def test_killed_at_any_moment_the_next_create_succeeds(machines, seconds):
-    process = subprocess.Popen([sys.executable, "-c", CREATE], stdin=subprocess.DEVNULL)
-    time.sleep(seconds)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
+    kill_after(seconds, CREATE)
     machines.create(NODES, ignore)
     assert {m.state for m in machines.machines()} == {"running"}
 
 
 @pytest.mark.parametrize("seconds", [0.5, 0.9, 1.4])
 def test_killed_at_any_moment_destroy_leaves_nothing(machines, seconds):
-    process = subprocess.Popen([sys.executable, "-c", CREATE], stdin=subprocess.DEVNULL)
-    time.sleep(seconds)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
+    kill_after(seconds, CREATE)
+
+
+@pytest.mark.parametrize("code", [STOP, DESTROY], ids=["stop", "destroy"])
+@pytest.mark.parametrize("seconds", [0.4, 0.6, 0.9])
+def test_a_stop_or_destroy_that_is_killed_can_be_gone_on_from(machines, code, seconds):
+    machines.create(NODES, ignore)
+    kill_after(seconds, code)
+    machines.create(NODES, ignore)
+    # A machine that was on its way down must not be taken for one that runs.
+    time.sleep(2)
+    assert {m.state for m in machines.machines()} == {"running"}
+
+
+def test_an_interrupted_start_ends_at_once_and_leaves_busy_machines_alone(machines):
+    machines.create(NODES, ignore)
+    machines.exec(NODES[0], ["systemctl", "mask", "--now", "--runtime", "ssh"], check=False)
+    process = subprocess.Popen([sys.executable, "-c", CREATE], stderr=subprocess.DEVNULL)
+    time.sleep(2)
+    os.kill(process.pid, signal.SIGINT)
+    process.wait(5)
+    assert {m.state for m in machines.machines()} == {"running"}
+
+
+def test_a_lab_of_the_same_name_in_another_folder_is_left_alone(machines, tmp_path):
+    machines.create(NODES, ignore)
+    other = provider(HOME / "elsewhere" / "machines-only")
+    assert {m.state for m in other.machines()} == {"absent"}
+    with pytest.raises(HostError, match="cannot be made"):
+        other.create(NODES, ignore)
+    other.stop(NODES, ignore)
+    other.destroy(ignore)
+    assert machines.exec(NODES[0], ["hostname"]).stdout == "one\n"
+
+
+def test_every_machine_is_another_to_kubernetes(machines):
+    machines.create(NODES, ignore)
+    assert len({machines.exec(node, ["cat", "/etc/machine-id"]).stdout for node in NODES}) == 2
+
+
+def test_a_frozen_machine_can_be_destroyed(machines):
+    machines.create(NODES, ignore)
+    freeze(machines, NODES[0])
 
 
 def test_a_machine_that_hangs_is_started_anew(machines):
