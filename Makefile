@@ -11,8 +11,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 KUBELAB := $(BIN)/kubelab
 NAMED := $(if $(LAB),--name $(LAB),$(if $(PROFILE),--name $(PROFILE)))
-# Tools that the set-up itself needs, before kubelab can look for the rest.
-SETUP_PACKAGES := python3-venv
+# What the set-up itself needs, before kubelab can look for the rest: libvirt-python is compiled here.
+ifneq ($(shell command -v apt-get),)
+SETUP_PACKAGES := python3-venv python3-dev libvirt-dev pkg-config gcc
+SETUP_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y $(SETUP_PACKAGES)
+else
+SETUP_PACKAGES := python3-devel libvirt-devel pkgconf-pkg-config gcc
+SETUP_INSTALL := dnf -y install $(SETUP_PACKAGES)
+endif
+SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
 .PHONY: help setup lab-up lab-down lab-status lab-verify lint test test-fast test-real bench lock clean
 
@@ -22,10 +29,7 @@ help: ## Say what there is
 setup: $(VENV)/.ready ## Make the virtual environment (every other target does it too)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
-	@if ! python3 -c 'import ensurepip' 2>/dev/null; then \
-	  echo "==> installing $(SETUP_PACKAGES)"; \
-	  DEBIAN_FRONTEND=noninteractive apt-get -q install -y $(SETUP_PACKAGES) \
-	    || { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y $(SETUP_PACKAGES); }; fi
+	@$(SETUP_THERE) || { echo "==> installing $(SETUP_PACKAGES)"; $(SETUP_INSTALL); }
 	@echo "==> making $(VENV) from requirements.lock"
 	@python3 -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

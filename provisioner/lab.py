@@ -70,6 +70,11 @@ class Lab:
         return self.dir / "kubeconfig"
 
     @property
+    def choice_file(self) -> Path:
+        """Why this profile was taken when nobody named one; not there where somebody did."""
+        return self.dir / "choice.json"
+
+    @property
     def runs(self) -> Path:
         """One file of events a command (JSON lines)."""
         return self.dir / "run"

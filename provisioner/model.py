@@ -24,11 +24,22 @@ class Node:
 
 @dataclass(frozen=True)
 class Machine:
-    """A node as its provider sees it now."""
+    """A node as its provider sees it now; memory and disk are what it uses, 0 where unknown."""
 
     name: str
     state: MachineState
     address: str
+    memory_mib: int = 0
+    disk_mib: int = 0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The kept state of all machines of a lab. ``made`` is in seconds since the epoch."""
+
+    name: str
+    made: int
+    running: bool
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,22 @@
 """A lab spec turned into the files that other programs read. Pure functions: text comes back."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import yaml
 
-from provisioner.spec import LabSpec
+from provisioner.model import Node
+from provisioner.spec import LabSpec, VagrantOptions
+
+VAGRANTFILE = Path(__file__).resolve().parents[1] / "Vagrantfile.j2"
+# What the storage role finds a disk by; virtio takes at most 20 characters.
+DOCKER_SERIAL = "kubelab-docker"
+BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
 
 INVENTORY_HEAD = """\
 # The inventory of lab {name}, written from its spec; the next `kubelab up` writes it anew.
@@ -69,3 +78,67 @@ def render_inventory(
     }
     head = INVENTORY_HEAD.format(name=spec.name, path=places.inventory)
     return head + yaml.safe_dump(inventory, sort_keys=False, width=100)
+
+
+@dataclass(frozen=True)
+class BoxFile:
+    """A box as vagrant knows it: its name, and where it comes from while vagrant lacks it."""
+
+    name: str
+    url: str = ""
+    checksum: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class VagrantLab:
+    """What a Vagrantfile is made from beyond the spec's own options.
+
+    ``prefix`` and ``mark`` make what belongs to the lab known on its host; ``pool`` is the storage
+    pool, ``consoles`` the folder for what machines print while they boot.
+    """
+
+    lab: str
+    nodes: Sequence[Node]
+    network: IPv4Network
+    driver: str
+    box: BoxFile
+    prefix: str
+    mark: str
+    pool: str
+    consoles: str
+
+
+def _ruby(value: Any) -> str:
+    """A value as Ruby writes it; interpolation in a text would need a hash sign."""
+    return json.dumps(value).replace("#", "\\#")
+
+
+def _disks(node: Node, docker_gib: int) -> list[dict[str, Any]]:
+    disks = [{"gib": docker_gib, "serial": DOCKER_SERIAL}] if docker_gib else []
+    more = enumerate(node.disks_gib, start=1)
+    return disks + [{"gib": gib, "serial": f"kubelab-data{number}"} for number, gib in more]
+
+
+def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
+    """The Vagrantfile of a lab. Raises jinja2's UndefinedError where the template asks for more."""
+    emulated = lab.driver == "qemu"
+    model = options.cpu_model or ("qemu64" if emulated else "")
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        # It is Ruby that comes out: every value goes through the filter.
+        autoescape=False,  # noqa: S701
+    )
+    environment.filters["ruby"] = _ruby
+    values = vars(lab) | options.model_dump(exclude={"name", "box", "driver", "cpu_model"})
+    values |= {
+        "cpu_mode": "custom" if model else "host-passthrough",
+        "cpu_model": model,
+        "management_network": options.management,
+        "netmask": str(lab.network.netmask),
+        "boot_timeout": BOOT_SECONDS[lab.driver],
+        "nodes": [vars(n) | {"disks": _disks(n, options.docker_disk_gib)} for n in lab.nodes],
+    }
+    return environment.from_string(VAGRANTFILE.read_text(encoding="utf-8")).render(values)

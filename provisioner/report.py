@@ -150,6 +150,10 @@ def print_times(times: Sequence[PhaseTime]) -> None:
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """Questions and answers, one a row, with what to type below those that failed."""
+    out.print(_table_of(findings))
+
+
+def _table_of(findings: Sequence[Finding]) -> Table:
     table = Table(header_style="bold", box=None)
     for column in ("", "check", "time", "answer"):
         table.add_column(column)
@@ -157,7 +161,13 @@ def print_findings(findings: Sequence[Finding]) -> None:
         mark = Text("✔", "green") if finding.ok else Text("✘", "red")
         answer = finding.detail + (f"\n→ {finding.hint}" if finding.hint else "")
         table.add_row(mark, finding.name, f"{finding.seconds:.1f} s", Text(answer))
-    out.print(table)
+    return table
+
+
+def print_choice(profile: str, why: str, findings: Sequence[Finding]) -> None:
+    """Which profile was taken where nobody named one, and the table of why; on stderr."""
+    err.print(_table_of(findings))
+    err.print(Text(f"Profile {profile}: {why}."), soft_wrap=True)
 
 
 def print_error(error: LabError) -> None:

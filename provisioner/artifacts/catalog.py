@@ -35,6 +35,23 @@ class MachineRoot(Part):
     disabled: list[str] = []
 
 
+class HostPackages(Part):
+    """Packages of this host: to build artifacts, and for each provider to run machines."""
+
+    build: list[str] = []
+    machine: list[str] = []
+    vagrant: list[str] = []
+
+
+class Box(MachineRoot):
+    """A Vagrant box. ``baked`` are the packages that a baked one has beyond ``packages``."""
+
+    baked: list[str] = []
+    initramfs_modules: list[str]
+    kernel_arguments: str
+    disk_gib: int
+
+
 class SourceBuild(Part):
     """Commands compiled from a source package of Debian."""
 
@@ -108,10 +125,11 @@ class Bundle(Part):
 class Catalog(Part):
     """The whole catalogue."""
 
-    host_packages: list[str] = Field(alias="artifacts_host_packages")
+    host_packages: dict[str, HostPackages] = Field(alias="artifacts_host_packages")
     image_repository: str = Field(alias="artifacts_image_repository")
     toolchains: dict[str, Toolchain] = Field(alias="artifacts_toolchains")
     machine_root: MachineRoot = Field(alias="artifacts_machine_root")
+    boxes: dict[str, Box] = Field(alias="artifacts_boxes")
     builds: dict[str, Build] = Field(alias="artifacts_builds")
     layers: dict[str, Layer] = Field(alias="artifacts_layers")
     kubernetes: dict[str, Bundle] = Field(alias="artifacts_kubernetes")
@@ -119,7 +137,7 @@ class Catalog(Part):
 
     def known(self) -> Known:
         """What a spec may ask for."""
-        return Known(kubernetes=tuple(self.kubernetes))
+        return Known(kubernetes=tuple(self.kubernetes), boxes=tuple(self.boxes))
 
     def bundles(self, kubernetes: str, cni: str) -> list[Bundle]:
         """The bundles of a lab."""

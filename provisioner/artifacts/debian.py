@@ -28,11 +28,24 @@ LISTS = Lock()
 QUICK = {"DEBIAN_FRONTEND": "noninteractive", "DPKG_FORCE": "unsafe-io"}
 
 
+ASK_MIRRORS = (
+    *("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"),
+    "Created-By: Packages",
+)
+
+
+def mirrors_known(suite: str) -> list[str]:
+    """The URIs of mirrors that apt has lists of for a suite; nothing is fetched for the answer."""
+    if not shutil.which("apt-get"):
+        return []
+    lines = run(ASK_MIRRORS, check=False).stdout.splitlines()
+    return sorted({uri for uri, release in map(str.split, lines) if release == suite})
+
+
 def _mirrors(suite: str) -> list[str]:
     """``URI SUITE`` of the host's own Debian mirrors, asked from apt."""
-    ask = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]
     for attempt in range(2):
-        lines = run(ask, hint=RETRY).stdout.splitlines()
+        lines = run(ASK_MIRRORS, hint=RETRY).stdout.splitlines()
         found = sorted({line for line in lines if line.split()[-1].startswith(suite)})
         if found:
             return found

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from provisioner.artifacts import debian, golang, images
+from provisioner.artifacts import box, debian, golang, images
 from provisioner.artifacts.build import Made, Step
 from provisioner.artifacts.catalog import (
     Build,
@@ -21,7 +21,7 @@ from provisioner.artifacts.store import Store, content_key, sha256
 
 ROOT = "machine-root"
 # Disk space that a build takes, in MiB, measured: most of it is what compilers keep.
-ROOM = {"debian-source": 4200, "go": 500, "debian": 50, ROOT: 700}
+ROOM = {"debian-source": 4200, "go": 500, "debian": 50, ROOT: 700, "box": 8000}
 
 
 def _go(catalog: Catalog, name: str, cache: Path, *, modules: bool = True) -> Go:
@@ -91,6 +91,17 @@ def root_step(catalog: Catalog, cache: Path) -> Step:
         debian.make_root(cache, catalog.machine_root, into / "tree", tell)
 
     return Step(ROOT, content_key(catalog.machine_root.model_dump()), make, room=ROOM[ROOT])
+
+
+def box_step(catalog: Catalog, name: str, baked: box.Baked | None, cache: Path) -> Step:
+    """The step that makes a Vagrant box; a baked one carries an artifact set."""
+    wanted = catalog.boxes[name]
+
+    def make(into: Path, made: Made, tell: Tell) -> None:  # noqa: ARG001
+        box.make_box(cache, wanted, baked, into, tell)
+
+    key = content_key(wanted.model_dump(), baked.folder.name if baked else "")
+    return Step(f"box-{name}{'-baked' if baked else ''}", key, make, room=ROOM["box"])
 
 
 def steps_for(catalog: Catalog, bundles: list[Bundle], cache: Path) -> dict[str, Step]:

@@ -9,24 +9,26 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from provisioner.artifacts.box import BOX, Baked
 from provisioner.artifacts.build import Builder, Made, Step
 from provisioner.artifacts.catalog import Bundle, Catalog
-from provisioner.artifacts.plan import ROOT, locate, root_step, steps_for
+from provisioner.artifacts.plan import ROOT, box_step, locate, root_step, steps_for
 from provisioner.artifacts.store import Store, content_key
 from provisioner.model import Artifact, Listener
 
 
 @dataclass(frozen=True)
 class ArtifactSet:
-    """A finished set, and the root that machines start from (None where none was asked for)."""
+    """A finished set, and what machines start from: a root, or a box (None where not asked for)."""
 
     folder: Path
     machine_root: Path | None
     artifacts: tuple[Artifact, ...]
+    box: Path | None = None
 
 
 def _members(
@@ -97,9 +99,12 @@ def build_set(
     listen: Listener,
     *,
     machine_root: bool,
+    box: tuple[str, bool] | None,
     jobs: int,
 ) -> ArtifactSet:
     """Build what is missing for a lab and put its set together.
+
+    ``box`` is the name of a Vagrant box of the catalogue, and whether it is to be a baked one.
 
     Raises:
         LabError: as ``Builder.build``.
@@ -109,7 +114,8 @@ def build_set(
     if machine_root:
         steps[ROOT] = root_step(catalog, cache)
     steps |= steps_for(catalog, bundles, cache)
-    made = Builder(store, listen, jobs).build(steps)
+    builder = Builder(store, listen, jobs)
+    made = builder.build(steps)
     members = list(_members(catalog, bundles, made))
     key = content_key([(path, str(file)) for path, file, _ in members])
     folder = cache / "sets" / key
@@ -117,4 +123,14 @@ def build_set(
     if not _is_whole(folder, members):
         _assemble(folder, members, artifacts)
     tree = made[ROOT] / "tree" if machine_root else None
-    return ArtifactSet(folder, tree, tuple(artifacts))
+    found = ArtifactSet(folder, tree, tuple(artifacts))
+    if box is None:
+        return found
+    # What a baked box carries has to be there before it.
+    step = box_step(catalog, box[0], _baked(found) if box[1] else None, cache)
+    return replace(found, box=builder.build({step.name: step})[step.name] / BOX)
+
+
+def _baked(found: ArtifactSet) -> Baked:
+    archives = [artifact.path for artifact in found.artifacts if artifact.kind == "image"]
+    return Baked(found.folder, archives)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.cli import access, extras, lab
+from provisioner.cli import access, extras, lab, power
 from provisioner.errors import Interrupted, LabError
 
 app = typer.Typer(
@@ -37,10 +37,11 @@ def options(
 COMMANDS: list[Callable[..., None]] = [
     *(lab.up, lab.status, lab.verify, lab.plan, lab.doctor),
     *(access.ssh, access.kubectl, access.kubeconfig, access.logs),
-    lab.destroy,
+    *(power.stop, power.start, lab.destroy),
 ]
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(power.snapshot, name="snapshot")
 app.add_typer(extras.artifacts, name="artifacts")
 app.add_typer(extras.spec, name="spec")
 

@@ -1,5 +1,6 @@
 """What commands share: options, which lab is meant, and running a recipe with progress."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +13,12 @@ from provisioner.errors import UsageError
 from provisioner.lab import Lab, all_labs, home, profiles
 from provisioner.model import Event
 from provisioner.phases.base import Context, Phase, PhaseTime, run_recipe
+from provisioner.phases.doctor import Choice, choose
 from provisioner.phases.machines import make_context
 from provisioner.spec import LabSpec, parse_spec, read_spec
 
+# What is taken where nobody names a profile: virtual machines, if KVM can boot them here.
+VIRTUAL_PROFILE = "debian12"
 DEFAULT_PROFILE = "embedded"
 
 Name = Annotated[str, typer.Option("--name", help="Which lab (default: the only one).")]
@@ -65,6 +69,28 @@ def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
     if not name:
         return spec
     return parse_spec({**spec.model_dump(), "name": name}, "--name", known_by)
+
+
+def make_choice() -> Choice:
+    """Ask this host which profile it can run."""
+    virtual = chosen_spec(VIRTUAL_PROFILE, None, "")
+    context = make_context(Lab(virtual.name), virtual, lambda _: None)
+    return choose(context, DEFAULT_PROFILE)
+
+
+def earlier_choice() -> Choice | None:
+    """The choice that a lab of this project began with, if it is still there."""
+    for lab in all_labs():
+        if lab.choice_file.is_file():
+            kept = json.loads(lab.choice_file.read_text(encoding="utf-8"))
+            return Choice(kept["profile"], kept["why"], ())
+    return None
+
+
+def keep_choice(lab: Lab, choice: Choice) -> None:
+    """Record a choice in the lab that it led to."""
+    lab.prepare()
+    lab.write(lab.choice_file, json.dumps(choice.as_json(), indent=1))
 
 
 def existing(name: str, listen: Callable[[Event], None] = lambda _: None) -> Context:

@@ -13,12 +13,16 @@ from provisioner.cli.common import (
     SpecFile,
     chosen_lab,
     chosen_spec,
+    earlier_choice,
     existing,
+    keep_choice,
+    make_choice,
     run_with_progress,
 )
 from provisioner.errors import SpecError, UsageError
 from provisioner.lab import Lab
 from provisioner.model import Finding
+from provisioner.phases.doctor import doctor_of
 from provisioner.phases.machines import make_context
 from provisioner.phases.plan import plan_of
 from provisioner.phases.prove import status_of, verify_lab
@@ -67,12 +71,17 @@ def up(
 ) -> None:
     """Bring a lab up, or go on where an earlier run was stopped.
 
-    Without a profile or a file: the named lab's own spec, else the profile `embedded`.
+    Without a profile or a file: the named lab's own spec, else what this host can run. Virtual
+    machines where KVM boots a guest, else machine containers; the reasons are shown.
     """
-    spec = chosen_spec(profile, file, name)
+    choice = None if profile or file or name else earlier_choice() or make_choice()
+    spec = chosen_spec(choice.profile if choice else profile, file, name)
     lab = Lab(spec.name)
     _refuse_change(lab, spec)
     context = make_context(lab, spec, lambda _: None)
+    if choice and not lab.exists:
+        report.print_choice(choice.profile, choice.why, choice.findings)
+        keep_choice(lab, choice)
     times = run_with_progress(UP, context, "up")
     hosts = context.recap.hosts if context.recap else {}
     if as_json:
@@ -140,7 +149,7 @@ def plan(
 def doctor(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
     """Ask this host whether it can run a lab. Exit code 3 if it cannot."""
     spec = chosen_spec(profile, file, "")
-    findings = make_context(Lab(spec.name), spec, lambda _: None).provider.probe()
+    findings = doctor_of(make_context(Lab(spec.name), spec, lambda _: None))
     _answer(findings, as_json=as_json, code=3)
 
 

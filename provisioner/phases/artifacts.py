@@ -7,6 +7,7 @@ from provisioner.artifacts.sets import build_set
 from provisioner.lab import cache
 from provisioner.model import Event
 from provisioner.phases.base import Context
+from provisioner.spec import MachineOptions, VagrantOptions
 
 
 @dataclass
@@ -33,13 +34,17 @@ class BuildArtifacts:
                 built.append(event.task)
             context.listen(event)
 
+        provider = context.spec.provider
         found = build_set(
             context.catalog,
             context.spec.kubernetes.version,
             context.spec.cni.name,
             cache(),
             listen,
-            machine_root=context.spec.provider.name == "machine",
+            machine_root=isinstance(provider, MachineOptions),
+            box=(provider.box.name, provider.box.baked)
+            if isinstance(provider, VagrantOptions)
+            else None,
             jobs=(os.cpu_count() or 1) + 1,
         )
         context.artifacts = found

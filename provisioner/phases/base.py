@@ -6,7 +6,7 @@ was stopped anywhere is picked up by running the same list again.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from provisioner.artifacts.catalog import Catalog
@@ -20,7 +20,10 @@ from provisioner.spec import LabSpec
 
 @dataclass
 class Context:
-    """What phases work on, and what one leaves for the next."""
+    """What phases work on, and what one leaves for the next.
+
+    ``began`` is when the command started, in seconds since the epoch.
+    """
 
     lab: Lab
     spec: LabSpec
@@ -29,6 +32,7 @@ class Context:
     listen: Listener
     artifacts: ArtifactSet | None = None
     recap: Recap | None = None
+    began: float = field(default_factory=time.time)
 
 
 class Phase(Protocol):

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from provisioner.artifacts.catalog import merged_keys
 from provisioner.checks.kubectl import Kubectl
+from provisioner.checks.ready import wait_for_nodes
 from provisioner.errors import LabError
 from provisioner.lab import PROJECT
 from provisioner.phases.base import Context
-from provisioner.phases.machines import SETS_ON_NODES
 from provisioner.playbooks import run_playbook
 from provisioner.render import Places, render_inventory
 
@@ -29,7 +29,7 @@ class WriteInventory:
             raise LabError("no artifact set", "", "Run `kubelab artifacts build` first.")
         lab, spec = context.lab, context.spec
         folder = context.artifacts.folder
-        on_nodes = f"{SETS_ON_NODES}/{folder.name}"
+        on_nodes = context.provider.on_nodes(folder)
         places = Places(lab.inventory, lab.kubeconfig, folder, on_nodes)
         catalogue = merged_keys(spec.artifacts.overrides)
         text = render_inventory(spec, places, context.provider.group_vars(), catalogue)
@@ -64,6 +64,28 @@ class RunPlaybook:
         context.recap = recap
         counts = ", ".join(f"{host} {c['changed']}" for host, c in sorted(recap.hosts.items()))
         return f"changed={recap.changed} ({counts})"
+
+
+@dataclass
+class WaitForNodes:
+    """Wait until every node is Ready by a heartbeat that is newer than this command."""
+
+    key: str = "ready"
+    title: str = "Ready"
+
+    def needed(self, context: Context) -> bool:
+        """Whether there is a cluster: machines may have been stopped before there was one."""
+        return context.lab.kubeconfig.exists()
+
+    def run(self, context: Context) -> str:
+        """Wait.
+
+        Raises:
+            LabError: a node did not come back; names it.
+        """
+        names = [node.name for node in context.spec.nodes]
+        wait_for_nodes(kubectl_of(context), names, context.began, context.provider.patience)
+        return f"{len(names)} of {len(names)} nodes"
 
 
 def kubectl_of(context: Context) -> Kubectl:

@@ -8,20 +8,36 @@ from provisioner.model import Event, Finding
 from provisioner.phases.base import Context
 from provisioner.shell import run, stream
 
-TOOLS_OF_APT = ("apt-get", "dpkg-query")
+# How each package manager is asked what is installed (a name a line), and how it installs.
+ASK = {
+    "apt": ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n"],
+    "dnf": ["rpm", "--query", "--queryformat", "%{NAME} installed\n"],
+}
+INSTALL = {
+    "apt": [["apt-get", "-q", "update"], ["apt-get", "-qy", "install", "--no-install-recommends"]],
+    "dnf": [["dnf", "-y", "install"]],
+}
+
+
+def _manager() -> str:
+    return "apt" if shutil.which("apt-get") else "dnf" if shutil.which("dnf") else ""
+
+
+def wanted_packages(context: Context) -> list[str]:
+    """The packages of the catalogue that a lab needs on this host."""
+    offer = context.catalog.host_packages.get(_manager())
+    if offer is None:
+        return []
+    return list(dict.fromkeys([*offer.build, *getattr(offer, context.spec.provider.name)]))
 
 
 def missing_packages(context: Context) -> list[str]:
-    """The packages of the catalogue that are not installed on this host."""
-    wanted = context.catalog.host_packages
-    if not all(shutil.which(tool) for tool in TOOLS_OF_APT):
+    """The packages of the catalogue that a lab needs and that are not installed on this host."""
+    wanted = wanted_packages(context)
+    if not wanted:
         return []
-    ask = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted]
-    installed = {
-        line.split()[0]
-        for line in run(ask, check=False).stdout.splitlines()
-        if line.endswith(" installed")
-    }
+    lines = run([*ASK[_manager()], *wanted], check=False).stdout.splitlines()
+    installed = {line.split()[0] for line in lines if line.endswith(" installed")}
     return [package for package in wanted if package not in installed]
 
 
@@ -37,20 +53,20 @@ class InstallHostPackages:
         return bool(missing_packages(context))
 
     def run(self, context: Context) -> str:
-        """Install them with apt-get.
+        """Install them.
 
         Raises:
-            CommandError: apt-get failed.
+            CommandError: the package manager failed.
         """
         packages = missing_packages(context)
-        hint = "Run `apt-get update` and look at what it says, then run the command again."
+        hint = "Run it by hand and look at what it says, then run the command again."
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
-            with stream(["apt-get", "-q", *command], env=quiet, hint=hint) as lines:
+        *before, install = INSTALL[_manager()]
+        for command in (*before, [*install, *packages]):
+            title = " ".join(command[:3])
+            with stream(command, env=quiet, hint=hint) as lines:
                 for line in lines:
-                    context.listen(
-                        Event(self.key, f"apt-get {command[0]}", "progress", detail=line[:60])
-                    )
+                    context.listen(Event(self.key, title, "progress", detail=line[:60]))
         return f"installed {', '.join(packages)}"
 
 

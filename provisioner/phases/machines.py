@@ -5,33 +5,43 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from provisioner.artifacts.catalog import load_catalog
+from provisioner.artifacts.sets import ArtifactSet
 from provisioner.errors import LabError
-from provisioner.lab import Lab
+from provisioner.lab import Lab, cache
 from provisioner.model import Listener
 from provisioner.phases.base import Context
 from provisioner.providers.base import Provider
 from provisioner.providers.machine import MachineProvider
-from provisioner.spec import LabSpec
+from provisioner.providers.vagrant import VagrantProvider
+from provisioner.render import BoxFile
+from provisioner.spec import LabSpec, VagrantOptions
 
 # Where machines see all artifact sets, also those that are made while they run.
 SETS_ON_NODES = "/var/lib/kubelab/sets"
 
 
-def make_provider(lab: Lab, spec: LabSpec) -> MachineProvider:
-    """The provider of a lab, as its spec says."""
-    return MachineProvider(
-        lab=spec.name,
-        folder=lab.dir,
-        nodes=spec.machines,
-        network=IPv4Network(spec.networks.node),
-        inside=(IPv4Network(spec.networks.pod), IPv4Network(spec.networks.service)),
-        nat=spec.provider.nat,
-    )
+def make_provider(lab: Lab, spec: LabSpec, artifacts: ArtifactSet | None = None) -> Provider:
+    """The provider of a lab, as its spec says; with ``artifacts`` it can create machines."""
+    nodes, network = spec.machines, IPv4Network(spec.networks.node)
+    if isinstance(spec.provider, VagrantOptions):
+        vagrant = VagrantProvider(spec.name, lab.dir, nodes, network, spec.provider)
+        vagrant.vagrant_home = cache() / "vagrant"
+        if artifacts is not None and artifacts.box is not None:
+            # The entry's name has the content key: another content is another box to vagrant.
+            name = artifacts.box.parent.name.replace("@", "-")
+            vagrant.box = BoxFile(f"kubelab/{name}", artifacts.box.as_uri())
+        return vagrant
+    inside = (IPv4Network(spec.networks.pod), IPv4Network(spec.networks.service))
+    machine = MachineProvider(spec.name, lab.dir, nodes, network, inside, spec.provider.nat)
+    if artifacts is not None:
+        machine.root = artifacts.machine_root
+        machine.mounts = {artifacts.folder.parent: SETS_ON_NODES}
+    return machine
 
 
 def make_context(lab: Lab, spec: LabSpec, listen: Listener) -> Context:
     """The context of a command on a lab."""
-    provider: Provider = make_provider(lab, spec)
+    provider = make_provider(lab, spec)
     return Context(lab, spec, load_catalog(spec.artifacts.overrides), provider, listen)
 
 
@@ -72,10 +82,7 @@ class CreateMachines:
         Raises:
             LabError: a machine did not come up.
         """
-        provider = make_provider(context.lab, context.spec)
-        if context.artifacts is not None:
-            provider.root = context.artifacts.machine_root
-            provider.mounts = {context.artifacts.folder.parent: SETS_ON_NODES}
+        provider = make_provider(context.lab, context.spec, context.artifacts)
         context.provider = provider
         before = {m.name for m in provider.machines() if m.state == "running"}
         provider.create(context.spec.machines, context.listen)
@@ -109,3 +116,22 @@ class DestroyMachines:
                 f"Look with `lsof +D {context.lab.dir}`, then run `kubelab destroy` again.",
             )
         return f"lab {context.lab.name} is gone"
+
+
+@dataclass
+class StopMachines:
+    """Shut every machine down; disks and state stay."""
+
+    key: str = "stop"
+    title: str = "Stop"
+
+    def needed(self, context: Context) -> bool:
+        """Whether one runs."""
+        return any(m.state == "running" for m in context.provider.machines())
+
+    def run(self, context: Context) -> str:
+        """Stop the workers first: the control plane is there for them until they are gone."""
+        for role in ("worker", "control-plane"):
+            nodes = [node for node in context.spec.machines if node.role == role]
+            context.provider.stop(nodes, context.listen)
+        return f"{len(context.spec.nodes)} stopped"

@@ -7,7 +7,7 @@ from provisioner.artifacts.catalog import Catalog, GoBuild, PackageBuild
 from provisioner.artifacts.plan import ROOT, entries_for
 from provisioner.lab import cache
 from provisioner.phases.base import Context
-from provisioner.phases.host import missing_packages
+from provisioner.phases.host import missing_packages, wanted_packages
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def plan_of(context: Context) -> list[PlanStep]:
     missing = set(missing_packages(context))
     steps = [
         PlanStep("host", name, "", "debian", "to install" if name in missing else "installed")
-        for name in catalog.host_packages
+        for name in wanted_packages(context)
     ]
     bundles = catalog.bundles(spec.kubernetes.version, spec.cni.name)
     for step, entry in entries_for(catalog, bundles, cache()):

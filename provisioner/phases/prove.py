@@ -65,6 +65,8 @@ def _row(machine: Machine, role: str, node: dict[str, Any] | None) -> dict[str, 
         "machine": machine.state,
         "kubelet": kubelet,
         "taints": taints,
+        "memory_mib": machine.memory_mib,
+        "disk_mib": machine.disk_mib,
         "schedulable": node is not None and not node_spec.get("unschedulable", False),
     }
 

@@ -1,9 +1,10 @@
 """What every provider can do, on one screen. Providers know machines, and nothing of Ansible."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
-from provisioner.model import Finding, Listener, Machine, Node
+from provisioner.model import Finding, Listener, Machine, Node, Snapshot
 from provisioner.shell import Result
 
 
@@ -11,6 +12,11 @@ class Provider(Protocol):
     """Makes the machines of one lab. All calls may be repeated; each goes on from what is true."""
 
     name: str
+
+    @property
+    def patience(self) -> float:
+        """How long, in seconds, a cluster on these machines may take to come back."""
+        ...
 
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
@@ -47,6 +53,38 @@ class Provider(Protocol):
         Raises:
             CommandError: it failed (and ``check``), or the node cannot be reached.
         """
+        ...
+
+    def snapshots(self) -> list[Snapshot]:
+        """The snapshots that every machine of the lab has, oldest first."""
+        ...
+
+    def save(self, name: str, listen: Listener) -> None:
+        """Keep the state of all machines together, running state included.
+
+        Raises:
+            LabError: there is one of that name, or the provider has no snapshots.
+        """
+        ...
+
+    def restore(self, name: str, listen: Listener) -> None:
+        """Bring all machines back to a snapshot, with their clocks set to the present.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        ...
+
+    def forget(self, name: str) -> None:
+        """Delete a snapshot.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        ...
+
+    def on_nodes(self, folder: Path) -> str:
+        """Where nodes have, or shall have, an artifact set that is in ``folder`` on this host."""
         ...
 
     def group_vars(self) -> dict[str, Any]:

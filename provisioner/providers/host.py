@@ -3,12 +3,12 @@
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
+from provisioner.asking import Answer, put
 from provisioner.model import Finding
 from provisioner.providers.cgroups import missing_controllers
 from provisioner.providers.network import LabNetwork
@@ -17,8 +17,6 @@ from provisioner.providers.nspawn import lacks_sys_resource
 # A worker writes about 1.2 GiB (images, logs), a control plane about 1.6.
 GIB_PER_NODE = 2
 TOOLS = ("systemd-nspawn", "unshare", "ip", "nft", "ssh", "ssh-keygen")
-
-Answer = tuple[bool, str, str]
 
 
 def _root() -> Answer:
@@ -118,9 +116,4 @@ def probe_host(folder: Path, net: LabNetwork, new: int, asleep: int) -> list[Fin
         "network": lambda: _network(net),
         "oom-scores": _oom_scores,
     }
-    findings = []
-    for name, ask in questions.items():
-        begin = time.monotonic()
-        ok, detail, hint = ask()
-        findings.append(Finding(name, ok, detail, round(time.monotonic() - begin, 3), hint))
-    return findings
+    return put(questions)

@@ -12,7 +12,7 @@ from typing import Any
 import tenacity
 
 from provisioner.errors import CommandError, HostError, LabError
-from provisioner.model import Event, Finding, Listener, Machine, Node
+from provisioner.model import Event, Finding, Listener, Machine, Node, Snapshot
 from provisioner.providers import nspawn
 from provisioner.providers.cgroups import MachineGroup, groups_of
 from provisioner.providers.host import probe_host
@@ -25,6 +25,11 @@ SSH_SECONDS = 60.0
 # A machine that runs and is busy may be slow to let us in; by force only when it is hopeless.
 BUSY_SECONDS = 20.0
 STOP_SECONDS = 30.0
+NO_SNAPSHOTS = LabError(
+    "machine containers have no snapshots",
+    "The state of their processes is in this host's kernel.",
+    "Take a profile with virtual machines, like debian12; `kubelab stop` keeps the disks.",
+)
 
 
 @dataclass
@@ -46,6 +51,11 @@ class MachineProvider:
     mounts: Mapping[Path, str] = field(default_factory=dict)
     name: str = "machine"
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+
+    @property
+    def patience(self) -> float:
+        """How long, in seconds, a cluster on these machines may take to come back."""
+        return 180.0
 
     @property
     def label(self) -> str:
@@ -116,15 +126,31 @@ class MachineProvider:
         """
         return self.access.exec(node.address, argv, check=check)
 
+    def snapshots(self) -> list[Snapshot]:
+        """None: the state of a machine's processes is this host's kernel's."""
+        return []
+
+    def save(self, name: str, listen: Listener) -> None:  # noqa: ARG002
+        """Raises LabError."""
+        raise NO_SNAPSHOTS
+
+    def restore(self, name: str, listen: Listener) -> None:  # noqa: ARG002
+        """Raises LabError."""
+        raise NO_SNAPSHOTS
+
+    def forget(self, name: str) -> None:  # noqa: ARG002
+        """Raises LabError."""
+        raise NO_SNAPSHOTS
+
+    def on_nodes(self, folder: Path) -> str:
+        """Where a folder of this host is on nodes, by the mounts that they have."""
+        place = next(host for host in self.mounts if folder.is_relative_to(host))
+        return f"{self.mounts[place]}/{folder.relative_to(place)}"
+
     def group_vars(self) -> dict[str, Any]:
         """How hosts are reached, and role variables for what is peculiar about these machines."""
         return {
-            "ansible_user": "root",
-            # Nothing to become: without this every task would go through sudo all the same.
-            "ansible_become": False,
-            "ansible_ssh_private_key_file": str(self.access.key),
-            "ansible_ssh_common_args": " ".join(["-F", "/dev/null", *self.access.options()]),
-            "ansible_python_interpreter": "/usr/bin/python3",
+            **self.access.group_vars(),
             # The disk and the swap are the host's, and shared by all machines.
             "node_swap_off": False,
             "kubernetes_kubelet_config": {

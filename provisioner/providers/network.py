@@ -63,6 +63,15 @@ def uplink_mtu() -> int:
     return min((int(_ip("link", "show", "dev", name)[0]["mtu"]) for name in names), default=1500)
 
 
+def routes_over(network: IPv4Network) -> Iterator[tuple[str, str, list[str]]]:
+    """This host's routes that overlap a network: where to, by which way, and the links in it."""
+    for route in _ip("route", "show", "table", "main"):
+        place, devices = str(route["dst"]), _devices(route)
+        if place != "default" and IPv4Network(place, strict=False).overlaps(network):
+            way = f"dev {', '.join(devices)}" if devices else str(route.get("type", "no way"))
+            yield place, way, devices
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Be the only one on this host that makes or removes a lab's network.
@@ -119,13 +128,8 @@ class LabNetwork:
         link = self._link()
         if link and link["address"] != self.mac:
             return f"a link named {self.bridge} exists that is not this lab's"
-        for route in _ip("route", "show", "table", "main"):
-            place = str(route["dst"])
-            devices = _devices(route)
-            if place == "default" or devices == [self.bridge]:
-                continue
-            if IPv4Network(place, strict=False).overlaps(self.network):
-                way = f"dev {', '.join(devices)}" if devices else str(route.get("type", "no way"))
+        for place, way, devices in routes_over(self.network):
+            if devices != [self.bridge]:
                 return f"{self.network} overlaps this host's route to {place} ({way})"
         return ""
 

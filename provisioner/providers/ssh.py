@@ -49,6 +49,24 @@ class SshAccess:
         draft.write_text("".join(hosts), encoding="utf-8")
         draft.replace(self.known_hosts)
 
+    def trusted(self) -> set[str]:
+        """The addresses whose host keys are pinned."""
+        if not self.known_hosts.is_file():
+            return set()
+        lines = self.known_hosts.read_text(encoding="utf-8").splitlines()
+        return {line.split()[0] for line in lines if line}
+
+    def group_vars(self) -> dict[str, object]:
+        """How Ansible reaches the machines."""
+        return {
+            "ansible_user": "root",
+            # Nothing to become: without this every task would go through sudo all the same.
+            "ansible_become": False,
+            "ansible_ssh_private_key_file": str(self.key),
+            "ansible_ssh_common_args": " ".join(["-F", "/dev/null", *self.options()]),
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
+
     def options(self) -> list[str]:
         """Options for ssh that tie it to this lab, and to nothing of the user's."""
         pairs = {

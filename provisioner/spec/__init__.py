@@ -6,6 +6,24 @@ would be right. Nothing is touched before a spec has passed.
 
 from provisioner.spec.read import parse_spec, read_spec
 from provisioner.spec.rules import Known, KnownBy
-from provisioner.spec.shape import DNS_LABEL, LabSpec, NodeSpec
+from provisioner.spec.shape import (
+    DNS_LABEL,
+    LabSpec,
+    MachineOptions,
+    NodeSpec,
+    Provider,
+    VagrantOptions,
+)
 
-__all__ = ["DNS_LABEL", "Known", "KnownBy", "LabSpec", "NodeSpec", "parse_spec", "read_spec"]
+__all__ = [
+    "DNS_LABEL",
+    "Known",
+    "KnownBy",
+    "LabSpec",
+    "MachineOptions",
+    "NodeSpec",
+    "Provider",
+    "VagrantOptions",
+    "parse_spec",
+    "read_spec",
+]

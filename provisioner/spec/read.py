@@ -12,8 +12,15 @@ from provisioner.errors import SpecError
 from provisioner.spec.rules import Fault, KnownBy, faults_of
 from provisioner.spec.shape import LabSpec
 
+# The members of the one union in a spec, as pydantic names them in the place of a fault.
+TAGS = ("machine", "vagrant")
+
 
 def _path(location: tuple[int | str, ...]) -> str:
+    # The tag of a union is no key of the user's.
+    if location[:1] == ("provider",) and location[1:2] in [(tag,) for tag in TAGS]:
+        location = (location[0], *location[2:])
+
     def step(key: int | str) -> str:
         if isinstance(key, int):
             return f"[{key}]"
@@ -24,13 +31,16 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _siblings(location: tuple[int | str, ...]) -> list[str]:
     """The keys that are allowed where ``location`` ends."""
-    model: Any = LabSpec
+    models: list[Any] = [LabSpec]
     for key in location[:-1]:
         if isinstance(key, int):
             continue
-        inner = model.model_fields[key].annotation
-        model = getattr(inner, "__args__", [inner])[0]
-    return list(model.model_fields)
+        if key in TAGS and len(models) > 1:
+            models = [m for m in models if key in m.model_fields["name"].annotation.__args__]
+            continue
+        inner = models[0].model_fields[key].annotation
+        models = list(getattr(inner, "__args__", [inner]))
+    return list(models[0].model_fields)
 
 
 def _shape_faults(bad: ValidationError) -> Iterator[Fault]:
@@ -40,6 +50,9 @@ def _shape_faults(bad: ValidationError) -> Iterator[Fault]:
             close = difflib.get_close_matches(str(location[-1]), _siblings(location), n=1)
             allowed = f"did you mean {close[0]!r}?" if close else "remove it; allowed here: "
             why = "unknown key: " + (allowed if close else allowed + ", ".join(_siblings(location)))
+        elif error["type"].startswith("union_tag"):
+            location, value = (*location, "name"), None
+            why = f"says what machines are made of: use {' or '.join(TAGS)}"
         elif error["type"] == "missing":
             value, why = None, "missing: this key has to be given"
         elif error["type"] == "string_type":

@@ -24,6 +24,7 @@ class Known:
 
     kubernetes: Collection[str]
     addons: Collection[str] = ()
+    boxes: Collection[str] = ()
 
 
 KnownBy = Callable[[Mapping[str, Any]], Known]
@@ -80,10 +81,13 @@ def _address_faults(spec: LabSpec) -> Iterator[Fault]:
 
 def _network_faults(spec: LabSpec) -> Iterator[Fault]:
     named = {key: IPv4Network(value) for key, value in spec.networks.model_dump().items()}
-    for (one, a), (other, b) in itertools.combinations(named.items(), 2):
+    paths = {f"networks.{key}": network for key, network in named.items()}
+    if spec.provider.name == "vagrant":
+        paths["provider.management"] = IPv4Network(spec.provider.management)
+    for (one, a), (other, b) in itertools.combinations(paths.items(), 2):
         if a.overlaps(b):
-            why = f"overlaps networks.{one} ({a}): give each range addresses of its own"
-            yield f"networks.{other}", str(b), why
+            why = f"overlaps {one} ({a}): give each range addresses of its own"
+            yield other, str(b), why
     if spec.runtime.name == "docker" and named["node"].overlaps(DOCKER_BRIDGE):
         why = f"overlaps docker's own bridge ({DOCKER_BRIDGE}): use another, like 10.77.0.0/24"
         yield "networks.node", spec.networks.node, why
@@ -100,6 +104,9 @@ def _catalogue_faults(spec: LabSpec, known: Known) -> Iterator[Fault]:
     if spec.kubernetes.version not in known.kubernetes:
         why = f"not in the catalogue, which has {', '.join(sorted(known.kubernetes))}"
         yield "kubernetes.version", spec.kubernetes.version, why
+    if spec.provider.name == "vagrant" and spec.provider.box.name not in known.boxes:
+        why = f"no such box; the catalogue has {', '.join(sorted(known.boxes))}"
+        yield "provider.box.name", spec.provider.box.name, why
     for index, addon in enumerate(spec.addons):
         if addon not in known.addons:
             offer = ", ".join(sorted(known.addons)) or "none yet: leave the list empty"

@@ -43,7 +43,21 @@ def _address(value: str) -> str:
         raise ValueError("no IPv4 address: write it like 10.77.0.10") from None
 
 
+def _uri(value: str) -> str:
+    if not re.fullmatch(r"qemu(\+ssh)?://([\w.-]+@)?[\w.-]*(:\d+)?/system", value):
+        raise ValueError("no URI of a system libvirt: use qemu:///system, or qemu+ssh://U@H/system")
+    return value
+
+
+def _link(value: str) -> str:
+    if not re.fullmatch(r"[\w.-]{0,15}", value, re.ASCII):
+        raise ValueError("no name of a network link: at most 15 of letters, digits, '.', '_', '-'")
+    return value
+
+
 Label = Annotated[str, AfterValidator(_dns_label)]
+LibvirtUri = Annotated[str, AfterValidator(_uri)]
+Link = Annotated[str, AfterValidator(_link)]
 LabName = Annotated[str, AfterValidator(_lab_name)]
 Network = Annotated[str, AfterValidator(_network)]
 Address = Annotated[str, AfterValidator(_address)]
@@ -95,11 +109,55 @@ class Cni(Section):
     name: Literal["flannel"] = "flannel"
 
 
-class Provider(Section):
-    """What machines are made of."""
+class MachineOptions(Section):
+    """Machine containers on this host."""
 
     name: Literal["machine"] = Field("machine", description="machine: systemd-nspawn on this host")
     nat: bool = Field(default=True, description="Machines may reach what this host reaches")
+
+
+class BoxChoice(Section):
+    """Which Vagrant box."""
+
+    name: str = Field(description="A box of the catalogue, like debian12")
+    baked: bool = Field(
+        default=True, description="With docker, its images and the prerequisites in it"
+    )
+
+
+class VagrantOptions(Section):
+    """Virtual machines of libvirt, by Vagrant."""
+
+    name: Literal["vagrant"] = Field(description="vagrant: virtual machines of libvirt")
+    box: BoxChoice
+    driver: Literal["auto", "kvm", "qemu"] = Field(
+        default="auto", description="auto: kvm where it boots a guest, else qemu (emulation, slow)"
+    )
+    uri: LibvirtUri = Field(
+        default="qemu:///system", description="Or another host's: qemu+ssh://USER@HOST/system"
+    )
+    cpu_model: str = Field(
+        default="", description="A model of QEMU's; empty for the host's, or qemu64 if emulated"
+    )
+    nested: bool = Field(default=False, description="Machines may run virtual machines themselves")
+    management: Network = Field(
+        default="192.168.121.0/24", description="The network that vagrant's SSH uses"
+    )
+    bridge: Link = Field(
+        default="", description="A bridge of the host: machines are on its network too"
+    )
+    mtu: int = Field(
+        default=0, ge=0, le=9216, description="Of the lab's networks; 0: libvirt's own"
+    )
+    docker_disk_gib: int = Field(
+        default=20, ge=0, le=65536, description="A disk for /var/lib/docker in GiB; 0 for none"
+    )
+    synced_folder: str = Field(
+        default="", description="A folder of this host to copy to /vagrant on the machines"
+    )
+
+
+Provider = Annotated[MachineOptions | VagrantOptions, Field(discriminator="name")]
 
 
 class Artifacts(Section):
@@ -123,7 +181,7 @@ class LabSpec(Section):
     runtime: Runtime = Runtime()
     cni: Cni = Cni()
     addons: list[str] = []
-    provider: Provider = Provider()
+    provider: Provider = MachineOptions()
     artifacts: Artifacts = Artifacts()
 
     @property

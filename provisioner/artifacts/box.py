@@ -1,0 +1,185 @@
+"""Vagrant boxes made from Debian's packages: a root, a boot loader, and a tar that vagrant reads.
+
+Nothing is mounted and no loop device is needed: the file system is written from the tree, and the
+two parts of GRUB go to the sectors where ``grub-bios-setup`` would put them.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.artifacts.catalog import Box
+from provisioner.artifacts.debian import Tell, make_root
+from provisioner.shell import TETHER, run
+
+GRUB = Path("/usr/lib/grub/i386-pc")
+# The user vagrant's key, made with the box: the one that the whole world knows is never let in.
+KEY = "vagrant_private_key"
+VAGRANTFILE = f"""\
+Vagrant.configure("2") do |config|
+  config.ssh.private_key_path = File.expand_path("../{KEY}", __FILE__)
+  config.ssh.insert_key = false
+end
+"""
+PRELOAD = Path(__file__).with_name("preload.sh")
+BOX = "package.box"
+ROOT_LABEL = "kubelab-root"
+SECTOR = 512
+# Where the first partition starts; the sectors before it hold GRUB.
+FIRST = 2048
+
+INTERFACES = """\
+auto lo
+iface lo inet loopback
+auto eth0
+iface eth0 inet dhcp
+source /etc/network/interfaces.d/*
+"""
+HOST_KEYS = """\
+[Unit]
+Description=SSH host keys of this machine
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+Before=ssh.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/ssh-keygen -A
+
+[Install]
+WantedBy=multi-user.target
+"""
+GRUB_EARLY = f"search --no-floppy --label {ROOT_LABEL} --set=root\nset prefix=($root)/boot/grub\n"
+GRUB_MODULES = (
+    *("biosdisk", "part_msdos", "ext2", "search", "search_label", "normal", "linux", "minicmd"),
+    *("configfile", "serial", "terminal"),
+)
+
+
+@dataclass(frozen=True)
+class Baked:
+    """What a baked box has beyond a plain one: an artifact set, and its images in docker."""
+
+    folder: Path
+    archives: Sequence[Path]
+
+
+def make_box(cache: Path, box: Box, baked: Baked | None, into: Path, tell: Tell) -> None:
+    """Make ``package.box`` in ``into``: metadata, a Vagrantfile and a qcow2 image in one tar.
+
+    Raises:
+        CommandError: debootstrap, docker or a tool failed.
+    """
+    tree = into / "tree"
+    extra = box.baked if baked else []
+    root = box.model_copy(update={"packages": [*box.packages, *extra]})
+    make_root(cache, root, tree, lambda detail, far: tell(detail, far and far * 0.6))
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "vagrant", "-f", str(into / KEY)])
+    _configure(tree, box, (into / f"{KEY}.pub").read_text(encoding="utf-8"))
+    if baked:
+        tell("loading images into docker", 0.6)
+        _bake(tree, baked)
+    tell("writing the disk", 0.75)
+    image = into / "box.img"
+    _write_image(tree, box, into / "raw.img", image)
+    run(["rm", "-rf", "--one-file-system", str(tree), str(into / "raw.img")])
+    tell("packing", 0.95)
+    _pack(box, image, into / BOX)
+
+
+def _put(path: Path, text: str, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+
+
+def _in_root(tree: Path, *argv: str) -> None:
+    run([*TETHER, "chroot", str(tree), *argv], env={"LC_ALL": "C"})
+
+
+def _configure(tree: Path, box: Box, public_key: str) -> None:
+    _put(tree / "etc/hostname", "kubelab\n")
+    _put(tree / "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 kubelab\n")
+    _put(tree / "etc/fstab", f"LABEL={ROOT_LABEL} / ext4 errors=remount-ro 0 1\n")
+    _put(tree / "etc/network/interfaces", INTERFACES)
+    _put(tree / "etc/systemd/system/ssh-host-keys.service", HOST_KEYS)
+    _put(tree / "etc/sudoers.d/vagrant", "vagrant ALL=(ALL) NOPASSWD: ALL\n", 0o440)
+    # Looking up the name of whoever logs in waits for a DNS server that a closed network has not.
+    _put(tree / "etc/ssh/sshd_config.d/kubelab.conf", "UseDNS no\n")
+    _in_root(tree, "useradd", "--create-home", "--shell", "/bin/bash", "vagrant")
+    _put(tree / "home/vagrant/.ssh/authorized_keys", public_key, 0o600)
+    (tree / "home/vagrant/.ssh").chmod(0o700)
+    _in_root(tree, "chown", "-R", "vagrant:vagrant", "/home/vagrant")
+    run(["systemctl", f"--root={tree}", "enable", "ssh-host-keys.service"])
+    # Only the drivers that a virtual machine has: a third of the size, and less to unpack at boot.
+    _put(tree / "etc/initramfs-tools/conf.d/kubelab", "MODULES=list\n")
+    _put(tree / "etc/initramfs-tools/modules", "".join(f"{m}\n" for m in box.initramfs_modules))
+    _in_root(tree, "update-initramfs", "-u", "-k", "all")
+    kernel = next((tree / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
+    _put(
+        tree / "boot/grub/grub.cfg",
+        "serial --unit=0 --speed=115200\nterminal_output serial console\n"
+        f"search --no-floppy --label {ROOT_LABEL} --set=root\n"
+        f"linux /boot/vmlinuz-{kernel} root=LABEL={ROOT_LABEL} ro {box.kernel_arguments}\n"
+        f"initrd /boot/initrd.img-{kernel}\nboot\n",
+    )
+
+
+def _bake(tree: Path, baked: Baked) -> None:
+    place = tree / "var/lib/kubelab/artifacts"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(baked.folder, place)
+    archives = [str(Path("/var/lib/kubelab/artifacts") / path) for path in baked.archives]
+    run([*TETHER, "bash", str(PRELOAD), str(tree), *archives])
+
+
+def _write_image(tree: Path, box: Box, raw: Path, image: Path) -> None:
+    blocks = box.disk_gib * 2**30 // SECTOR
+    with raw.open("wb") as file:
+        file.truncate(blocks * SECTOR)
+    layout = f"label: dos\nstart={FIRST}, type=83, bootable\n"
+    run(["sfdisk", "--quiet", str(raw)], stdin=layout)
+    size = (blocks - FIRST) * SECTOR // 1024
+    # Without a lazy table the first boot would spend its time on one.
+    options = f"offset={FIRST * SECTOR},lazy_itable_init=0,lazy_journal_init=0"
+    run(
+        [
+            *("mkfs.ext4", "-q", "-F", "-L", ROOT_LABEL, "-E", options, "-d", str(tree)),
+            *(str(raw), f"{size}k"),
+        ]
+    )
+    _install_grub(raw)
+    run(["qemu-img", "convert", "-O", "qcow2", str(raw), str(image)])
+
+
+def _install_grub(raw: Path) -> None:
+    early, core = raw.with_name("early.cfg"), raw.with_name("core.img")
+    _put(early, GRUB_EARLY)
+    run(
+        [
+            *("grub-mkimage", "-O", "i386-pc", "-p", "/boot/grub", "-c", str(early)),
+            *("-o", str(core), *GRUB_MODULES),
+        ]
+    )
+    boot = (GRUB / "boot.img").read_bytes()
+    with raw.open("r+b") as disk:
+        # The first 440 bytes are code; the partition table follows them. The code finds the core
+        # in sector 1, and the core for its rest in sector 2, as GRUB was built.
+        disk.write(boot[:440])
+        disk.seek(SECTOR)
+        disk.write(core.read_bytes())
+    early.unlink()
+    core.unlink()
+
+
+def _pack(box: Box, image: Path, into: Path) -> None:
+    facts = {"provider": "libvirt", "format": "qcow2", "virtual_size": box.disk_gib}
+    folder = into.parent
+    _put(folder / "metadata.json", json.dumps(facts))
+    _put(folder / "Vagrantfile", VAGRANTFILE)
+    names = ["metadata.json", "Vagrantfile", KEY, image.name]
+    into.touch(mode=0o600)
+    run(["tar", "--create", "--file", str(into), "--directory", str(folder), *names])
+    for name in (*names, f"{KEY}.pub"):
+        (folder / name).unlink()

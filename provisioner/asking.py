@@ -1,0 +1,20 @@
+"""Putting questions to a host, one Finding each."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from provisioner.model import Finding
+
+Answer = tuple[bool, str, str]
+"""Whether it is well, what was found, and what to type where it is not."""
+
+
+def put(questions: Mapping[str, Callable[[], Answer]]) -> list[Finding]:
+    """Every question, whatever the answers to those before it."""
+    findings = []
+    for name, ask in questions.items():
+        begin = time.monotonic()
+        ok, detail, hint = ask()
+        seconds = round(time.monotonic() - begin, 3)
+        findings.append(Finding(name, ok, detail, seconds, "" if ok else hint))
+    return findings

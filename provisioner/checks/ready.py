@@ -1,0 +1,58 @@
+"""Waiting until the nodes of a cluster are Ready by a heartbeat of their own, not by an old one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import tenacity
+
+from provisioner.checks.kubectl import Kubectl, is_ready
+from provisioner.errors import LabError
+
+# The namespace in which each kubelet renews a lease every ten seconds.
+LEASES = "kube-node-lease"
+
+
+class _NotYetError(Exception):
+    """Says which node is not there yet, and why."""
+
+
+def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
+    try:
+        found = {node["metadata"]["name"]: node for node in kubectl.get("nodes", timeout=10)}
+        leases = {x["metadata"]["name"]: x for x in kubectl.get("-n", LEASES, "leases", timeout=10)}
+    except LabError as error:
+        raise _NotYetError(
+            f"the API server does not answer: {error.details.splitlines()[-1]}"
+        ) from None
+    for name in nodes:
+        if name not in found:
+            raise _NotYetError(f"{name}: not registered with the API server")
+        renewed = leases.get(name, {}).get("spec", {}).get("renewTime")
+        if renewed is None or datetime.fromisoformat(renewed).timestamp() < since:
+            raise _NotYetError(f"{name}: no heartbeat of its kubelet since the machine came up")
+        if not is_ready(found[name]):
+            raise _NotYetError(f"{name}: not Ready")
+
+
+def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds: float) -> None:
+    """Wait until every node is Ready and its kubelet was heard after ``since`` (epoch seconds).
+
+    Raises:
+        LabError: one was not within ``seconds``; names it.
+    """
+    patience = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(1),
+        retry=tenacity.retry_if_exception_type(_NotYetError),
+        reraise=True,
+    )
+    try:
+        patience(_look, kubectl, nodes, since)
+    except _NotYetError as error:
+        name = str(error).partition(":")[0]
+        look = f"`kubelab ssh {name} -- journalctl -u kubelet` says why."
+        raise LabError(
+            f"not every node came back within {seconds:.0f} s",
+            str(error),
+            look if name in nodes else "`kubelab status` shows what is there.",
+        ) from None

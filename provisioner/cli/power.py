@@ -1,0 +1,83 @@
+"""Commands that stop and start a lab, and that keep and bring back its state."""
+
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from provisioner import report
+from provisioner.cli.common import Json, Name, existing, run_with_progress
+from provisioner.errors import UsageError
+from provisioner.phases.base import Phase
+from provisioner.recipes import START, STOP, restore_recipe, save_recipe
+
+snapshot = typer.Typer(help="Keep the state of a lab, and go back to it.", no_args_is_help=True)
+
+SnapshotName = Annotated[str, typer.Argument(help="Name of the snapshot.")]
+
+
+def _carry_out(recipe: Sequence[Phase], command: str, name: str, *, as_json: bool) -> None:
+    context = existing(name)
+    times = run_with_progress(recipe, context, command)
+    if as_json:
+        phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]
+        report.print_json({"lab": context.lab.name, "phases": phases})
+
+
+def stop(name: Name = "", as_json: Json = False) -> None:
+    """Shut all machines down. Their disks and the cluster's state stay; `kubelab start` goes on."""
+    _carry_out(STOP, "stop", name, as_json=as_json)
+
+
+def start(name: Name = "", as_json: Json = False) -> None:
+    """Start a stopped lab, also after this host was restarted; every node is Ready then."""
+    _carry_out(START, "start", name, as_json=as_json)
+
+
+def _checked(name: str) -> str:
+    if not name or len(name) > 64 or not all(c.isalnum() or c in "-_." for c in name):
+        raise UsageError(
+            f"{name!r} is no name for a snapshot", "", "Use 1 to 64 of letters, digits, - _ ."
+        )
+    return name
+
+
+@snapshot.command()
+def save(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False) -> None:
+    """Keep the state of all machines at one moment, running programs included."""
+    _carry_out(save_recipe(_checked(snapshot_name)), "snapshot-save", name, as_json=as_json)
+
+
+@snapshot.command()
+def restore(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False) -> None:
+    """Go back to a snapshot, and wait until every node is Ready. What came after it is lost."""
+    _carry_out(restore_recipe(snapshot_name), "snapshot-restore", name, as_json=as_json)
+
+
+@snapshot.command("list")
+def list_(name: Name = "", as_json: Json = False) -> None:
+    """List the snapshots of a lab."""
+    found = existing(name).provider.snapshots()
+    if as_json:
+        report.print_json({"snapshots": [vars(entry) for entry in found]})
+        return
+    rows = [
+        (entry.name, time.strftime("%F %T", time.localtime(entry.made)), _state(entry.running))
+        for entry in found
+    ]
+    report.print_table("", ("snapshot", "made", "machines"), rows)
+
+
+def _state(running: bool) -> str:
+    return "running" if running else "stopped"
+
+
+@snapshot.command()
+def delete(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False) -> None:
+    """Delete a snapshot."""
+    context = existing(name)
+    with context.lab.locked("snapshot delete"):
+        context.provider.forget(snapshot_name)
+    if as_json:
+        report.print_json({"deleted": snapshot_name})

@@ -1,0 +1,49 @@
+"""Phases that keep and bring back the state of a whole lab."""
+
+from dataclasses import dataclass
+
+from provisioner.phases.base import Context
+
+
+@dataclass
+class SaveSnapshot:
+    """Keep the state of all machines together."""
+
+    name: str
+    key: str = "snapshot"
+    title: str = "Save"
+
+    def needed(self, context: Context) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def run(self, context: Context) -> str:
+        """Save it.
+
+        Raises:
+            LabError: there is one of that name, or the provider has no snapshots.
+        """
+        context.provider.save(self.name, context.listen)
+        return self.name
+
+
+@dataclass
+class RestoreSnapshot:
+    """Bring all machines back to a snapshot."""
+
+    name: str
+    key: str = "restore"
+    title: str = "Restore"
+
+    def needed(self, context: Context) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def run(self, context: Context) -> str:
+        """Restore it.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        context.provider.restore(self.name, context.listen)
+        return self.name

@@ -1,0 +1,68 @@
+"""The first login to a machine that vagrant made: it gets the lab's key, we get its host key."""
+
+import shlex
+from pathlib import Path
+
+import paramiko
+import tenacity
+
+from provisioner.errors import LabError
+from provisioner.model import Node
+from provisioner.providers.ssh import SshAccess
+
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
+SECONDS = 120.0
+
+
+def let_root_in(node: Node, key: Path, access: SshAccess) -> str:
+    """Put the lab's key where root's are; returns the machine's line for known_hosts.
+
+    Vagrant's user has the key that came with the box or that vagrant made, and may use sudo. The
+    host key is asked for on this very connection: the machine is minutes old and on a network of
+    this host alone.
+
+    Raises:
+        LabError: the machine does not let vagrant's user in.
+    """
+    own = shlex.quote(access.public)
+    keys = "/root/.ssh/authorized_keys"
+    script = (
+        f"install -d -m 700 /root/.ssh; touch {keys}; chmod 600 {keys};"
+        f" grep -qxF {own} {keys} || echo {own} >> {keys}; cat {HOST_KEY}"
+    )
+    try:
+        line = _sudo(node.address, key, script)
+    except (OSError, paramiko.SSHException) as error:
+        raise LabError(
+            f"{node.name}: no login as vagrant at {node.address}",
+            str(error),
+            f"Try `ssh -i {key} vagrant@{node.address}`, then run `kubelab up` again.",
+        ) from None
+    kind, text = line.split()[:2]
+    return f"{node.address} {kind} {text}\n"
+
+
+@tenacity.retry(
+    stop=tenacity.stop_after_delay(SECONDS),
+    wait=tenacity.wait_fixed(1),
+    retry=tenacity.retry_if_exception_type((OSError, paramiko.SSHException)),
+    reraise=True,
+)
+def _sudo(address: str, key: Path, script: str) -> str:
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect(
+            address,
+            username="vagrant",
+            key_filename=str(key),
+            timeout=10,
+            banner_timeout=60,
+            auth_timeout=60,
+            allow_agent=False,
+            look_for_keys=False,
+        )
+        _, out, err = client.exec_command(f"sudo sh -c {shlex.quote(script)}", timeout=60)
+        text = out.read().decode()
+        if out.channel.recv_exit_status() != 0 or not text:
+            raise paramiko.SSHException(err.read().decode() or "sudo said nothing")
+        return str(text)

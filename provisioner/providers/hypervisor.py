@@ -1,0 +1,263 @@
+"""libvirt, by libvirt-python: what vagrant cannot tell, and the removal of all that is a lab's.
+
+Everything of a lab carries its prefix: domains, volumes, networks. A domain is the lab's own only
+if its description says so too; another of the same name is never touched.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import tenacity
+
+from provisioner.errors import HostError, LabError
+from provisioner.model import MachineState
+from provisioner.shell import run, spawn, tail
+
+POOL = "kubelab"
+POOL_PATH = Path("/var/lib/libvirt/kubelab")
+SOCKET = Path("/run/libvirt/libvirt-sock")
+SERVICE_LOG = Path("/var/log/kubelab-libvirtd.log")
+STATES: dict[int, MachineState] = {
+    libvirt.VIR_DOMAIN_RUNNING: "running",
+    libvirt.VIR_DOMAIN_BLOCKED: "running",
+}
+# Messages come with the exception; libvirt would print them once more.
+libvirt.registerErrorHandler(lambda *_: None, None)
+
+
+def is_local(uri: str) -> bool:
+    """Whether libvirt runs on this host."""
+    return uri.startswith("qemu:///")
+
+
+def _has_systemd() -> bool:
+    return Path("/run/systemd/system").is_dir()
+
+
+def ensure_service(uri: str) -> None:
+    """Start libvirt's daemon on this host unless it answers.
+
+    Where systemd is not process 1 it runs under tini, which takes in the processes that QEMU
+    leaves: libvirt waits for each of them to be gone.
+
+    Raises:
+        HostError: it does not come up.
+    """
+    if not is_local(uri) or answers(uri):
+        return
+    if _has_systemd():
+        run(["systemctl", "start", "libvirtd.service"], hint="Look at `journalctl -u libvirtd`.")
+    else:
+        spawn(["virtlogd", "--daemon"], SERVICE_LOG)
+        spawn(["tini", "-s", "--", "libvirtd"], SERVICE_LOG)
+    patience = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(30),
+        wait=tenacity.wait_fixed(0.3),
+        retry=tenacity.retry_if_result(lambda ok: not ok),
+    )
+    try:
+        patience(answers, uri)
+    except tenacity.RetryError:
+        said = tail(SERVICE_LOG.read_text(errors="replace")) if SERVICE_LOG.is_file() else ""
+        raise HostError(
+            "libvirtd does not answer", said, "Start it by hand, and see what it says."
+        ) from None
+
+
+def answers(uri: str) -> bool:
+    """Whether libvirt takes a connection."""
+    if is_local(uri) and not SOCKET.exists():
+        return False
+    try:
+        libvirt.open(uri).close()
+    except libvirt.libvirtError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class DomainFacts:
+    """A domain as libvirt sees it; memory and disk are what it uses now, in MiB."""
+
+    name: str
+    state: MachineState
+    ours: bool
+    memory_mib: int
+    disk_mib: int
+
+
+@dataclass
+class Hypervisor:
+    """What a lab has at one libvirt. ``prefix`` starts all names, ``mark`` all descriptions."""
+
+    uri: str
+    prefix: str
+    mark: str
+
+    @cached_property
+    def link(self) -> Any:
+        """The connection, made when it is first needed.
+
+        Raises:
+            HostError: libvirt cannot be reached.
+        """
+        try:
+            return libvirt.open(self.uri)
+        except libvirt.libvirtError as error:
+            hint = "`kubelab doctor` says what is missing."
+            raise HostError(f"no libvirt at {self.uri}", str(error), hint) from None
+
+    def domain(self, node: str) -> Any:
+        """The domain of a node, or None."""
+        try:
+            return self.link.lookupByName(self.prefix + node)
+        except libvirt.libvirtError:
+            return None
+
+    def is_ours(self, domain: Any) -> bool:
+        """Whether the lab made a domain: a name alone proves nothing."""
+        try:
+            text = domain.metadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, None)
+        except libvirt.libvirtError:
+            return False
+        return bool(text.startswith(self.mark))
+
+    def own_domains(self) -> Iterator[Any]:
+        """Every domain that the lab made, also what a killed run left half made."""
+        for domain in self.link.listAllDomains():
+            if domain.name().startswith(self.prefix) and self.is_ours(domain):
+                yield domain
+
+    def facts(self, node: str) -> DomainFacts:
+        """What is true of a node's domain now."""
+        domain = self.domain(node)
+        if domain is None:
+            return DomainFacts(self.prefix + node, "absent", ours=False, memory_mib=0, disk_mib=0)
+        state = STATES.get(domain.state()[0], "stopped")
+        memory = 0
+        if state == "running":
+            with suppress(libvirt.libvirtError):
+                memory = domain.memoryStats().get("rss", 0) // 1024
+        return DomainFacts(
+            domain.name(), state, self.is_ours(domain), memory, self._disk_mib(domain.name())
+        )
+
+    def _volumes(self) -> Iterator[Any]:
+        with suppress(libvirt.libvirtError):
+            pool = self.link.storagePoolLookupByName(POOL)
+            pool.refresh()
+            yield from pool.listAllVolumes()
+
+    def _disk_mib(self, name: str) -> int:
+        own = [v for v in self._volumes() if v.name().startswith((f"{name}.", f"{name}-vd"))]
+        return int(sum(volume.info()[2] for volume in own) // 2**20)
+
+    def ensure_pool(self) -> None:
+        """Make the storage pool of all labs on that host, unless it is there."""
+        try:
+            pool = self.link.storagePoolLookupByName(POOL)
+        except libvirt.libvirtError:
+            place = f"<target><path>{POOL_PATH}</path></target>"
+            pool = self.link.storagePoolDefineXML(
+                f"<pool type='dir'><name>{POOL}</name>{place}</pool>"
+            )
+            pool.build()
+        if not pool.isActive():
+            pool.create()
+
+    def leases(self) -> list[str]:
+        """The DHCP leases of the management network, a line each."""
+        try:
+            network = self.link.networkLookupByName(f"{self.prefix}management")
+            return [f"{x['mac']} {x['ipaddr']} {x['hostname']}" for x in network.DHCPLeases()]
+        except libvirt.libvirtError as error:
+            return [str(error)]
+
+    def bridge(self, network: str) -> str:
+        """The bridge of one of the lab's networks, or an empty text."""
+        with suppress(libvirt.libvirtError):
+            return str(self.link.networkLookupByName(self.prefix + network).bridgeName())
+        return ""
+
+    def start(self, node: str) -> None:
+        """Power a domain on.
+
+        Raises:
+            LabError: libvirt refuses.
+        """
+        self._call(node, lambda domain: domain.create())
+
+    def shut_down(self, node: str, seconds: float) -> None:
+        """Ask a domain to power off; by force when it has not after ``seconds``."""
+        domain = self.domain(node)
+        if domain is None or not domain.isActive():
+            return
+        patience = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(seconds),
+            wait=tenacity.wait_fixed(0.5),
+            retry=tenacity.retry_if_result(bool),
+        )
+        try:
+            domain.shutdown()
+            patience(domain.isActive)
+        except (libvirt.libvirtError, tenacity.RetryError):
+            with suppress(libvirt.libvirtError):
+                domain.destroy()
+
+    def _call(self, node: str, act: Callable[[Any], object]) -> None:
+        domain = self.domain(node)
+        if domain is None:
+            raise LabError(f"{node}: no such machine", "", "Run `kubelab up` to make it.")
+        try:
+            act(domain)
+        except libvirt.libvirtError as error:
+            raise LabError(
+                f"{node}: libvirt refuses", str(error), "Look at `virsh list --all`."
+            ) from None
+
+    def remove(self, domain: Any) -> None:
+        """Remove a domain with its snapshots and volumes."""
+        name = domain.name()
+        with suppress(libvirt.libvirtError):
+            domain.destroy()
+        flags = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        domain.undefineFlags(flags | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+        self.remove_volumes(name)
+
+    def remove_volumes(self, name: str) -> None:
+        """Remove the volumes whose names start with ``name``."""
+        for volume in self._volumes():
+            if volume.name().startswith(name):
+                volume.delete()
+
+    def sweep(self) -> None:
+        """Remove all that is the lab's, and the pool with its boxes when no other lab uses it."""
+        for domain in list(self.own_domains()):
+            self.remove(domain)
+        taken = [d.name() for d in self.link.listAllDomains() if d.name().startswith(self.prefix)]
+        if not taken:
+            self.remove_volumes(self.prefix)
+            for network in self.link.listAllNetworks():
+                if network.name().startswith(self.prefix):
+                    with suppress(libvirt.libvirtError):
+                        network.destroy()
+                    network.undefine()
+        if all("_vagrant_box_image_" in volume.name() for volume in self._volumes()):
+            self._drop_pool()
+
+    def _drop_pool(self) -> None:
+        with suppress(libvirt.libvirtError):
+            pool = self.link.storagePoolLookupByName(POOL)
+            for volume in pool.listAllVolumes():
+                volume.delete()
+            pool.destroy()
+            pool.undefine()
+        if is_local(self.uri) and POOL_PATH.is_dir() and not os.listdir(POOL_PATH):  # noqa: PTH208
+            shutil.rmtree(POOL_PATH)

@@ -1,0 +1,124 @@
+"""Snapshots of all virtual machines of a lab together, running state included."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.sax.saxutils import escape
+
+import libvirt
+
+from provisioner.errors import LabError
+from provisioner.model import Event, Listener, Snapshot
+from provisioner.providers.hypervisor import Hypervisor
+
+PHASE = "snapshot"
+
+
+@dataclass
+class Snapshots:
+    """The snapshots of some nodes. They lie in the domains' disks (qcow2), and go with them."""
+
+    hypervisor: Hypervisor
+    nodes: Sequence[str]
+
+    def list(self) -> list[Snapshot]:
+        """Those that every node has, oldest first: one that was cut off is not among them."""
+        every: dict[str, list[Any]] = {}
+        for node in self.nodes:
+            domain = self.hypervisor.domain(node)
+            for snapshot in domain.listAllSnapshots() if domain else []:
+                every.setdefault(snapshot.getName(), []).append(snapshot)
+        whole = [found for found in every.values() if len(found) == len(self.nodes)]
+        return sorted(map(_facts, whole), key=lambda snapshot: snapshot.made)
+
+    def save(self, name: str, listen: Listener) -> None:
+        """Pause all, keep all, let all go on: no node is ahead of another.
+
+        Raises:
+            LabError: there is one of that name, or libvirt refuses.
+        """
+        if any(snapshot.name == name for snapshot in self.list()):
+            hint = f"`kubelab snapshot delete {name}` removes it."
+            raise LabError(f"there is a snapshot {name!r} already", "", hint)
+        domains = self._domains()
+        # What a save left that was cut off.
+        self._delete(name)
+        active = [domain for domain in domains.values() if domain.isActive()]
+        text = f"<domainsnapshot><name>{escape(name)}</name></domainsnapshot>"
+        for domain in active:
+            domain.suspend()
+        try:
+            for node, domain in domains.items():
+                listen(Event(PHASE, "save", "start", node))
+                domain.snapshotCreateXML(text)
+                listen(Event(PHASE, "save", "changed", node))
+        except libvirt.libvirtError as error:
+            self._delete(name)
+            raise _refused("save", error) from None
+        finally:
+            for domain in active:
+                domain.resume()
+
+    def restore(self, name: str, listen: Listener) -> None:
+        """Bring all back, paused; then let all go on at the same moment.
+
+        Raises:
+            LabError: there is none of that name, or libvirt refuses.
+        """
+        self._refuse_unknown(name)
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
+        domains = self._domains()
+        try:
+            for node, domain in domains.items():
+                listen(Event(PHASE, "restore", "start", node))
+                snapshot = domain.snapshotLookupByName(name)
+                paused = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED if _was_running(snapshot) else 0
+                domain.revertToSnapshot(snapshot, flags | paused)
+                listen(Event(PHASE, "restore", "changed", node))
+            for domain in domains.values():
+                if domain.isActive() and domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                    domain.resume()
+        except libvirt.libvirtError as error:
+            raise _refused("restore", error) from None
+
+    def delete(self, name: str) -> None:
+        """Delete a snapshot of all nodes.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        self._refuse_unknown(name)
+        self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        for domain in self._domains().values():
+            for snapshot in domain.listAllSnapshots():
+                if snapshot.getName() == name:
+                    snapshot.delete()
+
+    def _domains(self) -> dict[str, Any]:
+        found = {node: self.hypervisor.domain(node) for node in self.nodes}
+        lacking = [node for node, domain in found.items() if domain is None]
+        if lacking:
+            raise LabError(f"no machine {', '.join(lacking)}", "", "Run `kubelab up` first.")
+        return found
+
+    def _refuse_unknown(self, name: str) -> None:
+        have = [snapshot.name for snapshot in self.list()]
+        if name not in have:
+            offer = f"There are: {', '.join(have)}" if have else "There are none."
+            raise LabError(f"no snapshot {name!r}", offer, "`kubelab snapshot list` shows them.")
+
+
+def _was_running(snapshot: Any) -> bool:
+    return "<state>shutoff</state>" not in snapshot.getXMLDesc()
+
+
+def _facts(found: list[Any]) -> Snapshot:
+    text = found[0].getXMLDesc()
+    made = int(text.partition("<creationTime>")[2].partition("<")[0])
+    return Snapshot(found[0].getName(), made, all(map(_was_running, found)))
+
+
+def _refused(verb: str, error: libvirt.libvirtError) -> LabError:
+    return LabError(f"libvirt cannot {verb} it", str(error), "Look at `virsh list --all`.")

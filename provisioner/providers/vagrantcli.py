@@ -1,0 +1,128 @@
+"""Vagrant, by python-vagrant: with a deadline, a home of ours, and who waits for what."""
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from subprocess import CalledProcessError
+from typing import IO, Any
+
+import vagrant
+
+from provisioner.errors import LabError
+from provisioner.model import Event, Listener
+from provisioner.shell import TETHER, end_children, missing, tail
+
+PHASE = "machines"
+# What vagrant says of a machine, like "==> worker1: Starting domain."
+SAYS = re.compile(r"(?:==>|   ) (?P<node>[a-z0-9-]+): (?P<words>.+)")
+WAITS_FOR_ADDRESS = "Waiting for domain to get an IP address"
+# What is of no use to somebody who waits: the settings of a domain, one a line.
+SETTING = re.compile(r"^\s*--? ")
+
+
+class _Tethered(vagrant.Vagrant):
+    """python-vagrant, with processes that end with us whatever happens to us."""
+
+    def _make_vagrant_command(self, args: Any) -> list[str]:
+        return [*TETHER, *super()._make_vagrant_command(args)]
+
+
+class Vagrant:
+    """Vagrant in the folder of one lab. ``home`` holds boxes, for all labs of this user."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder = folder
+        self.log = folder / "vagrant.log"
+        env = {
+            **os.environ,
+            "VAGRANT_HOME": str(home),
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            "VAGRANT_NO_COLOR": "1",
+            "VAGRANT_DEFAULT_PROVIDER": "libvirt",
+        }
+        self._vagrant = _Tethered(root=str(folder), env=env, err_cm=self._log_file)
+
+    @contextmanager
+    def _log_file(self) -> Iterator[IO[bytes]]:
+        with self.log.open("ab") as log:
+            yield log
+
+    def up(self, names: list[str], listen: Listener, seconds: float) -> list[str]:
+        """Bring all machines up; returns those that never got an address, if it ended with that.
+
+        Raises:
+            LabError: vagrant failed for another reason.
+        """
+        last: dict[str, str] = {}
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            end_children()
+
+        deadline = threading.Timer(seconds, give_up)
+        deadline.start()
+        try:
+            with self.log.open("a", encoding="utf-8") as log:
+                for line in self._vagrant.up(provider="libvirt", stream_output=True):
+                    log.write(line)
+                    self._tell(line, last, listen)
+        except CalledProcessError as error:
+            waiting = [name for name in names if last.get(name, "").startswith(WAITS_FOR_ADDRESS)]
+            if late.is_set() and waiting:
+                return waiting
+            raise self._failure(error, seconds if late.is_set() else 0) from None
+        except FileNotFoundError:
+            raise missing(["vagrant"]) from None
+        finally:
+            deadline.cancel()
+        for name in names:
+            listen(Event(PHASE, "vagrant up", "changed", name))
+        return []
+
+    def _tell(self, line: str, last: dict[str, str], listen: Listener) -> None:
+        found = SAYS.match(line)
+        if found is None or SETTING.match(found["words"]):
+            return
+        last[found["node"]] = found["words"]
+        listen(Event(PHASE, "vagrant up", "progress", found["node"], detail=found["words"][:60]))
+
+    def _failure(self, error: CalledProcessError, seconds: float) -> LabError:
+        said = tail(self.log.read_text(encoding="utf-8", errors="replace"))
+        end = f"did not end within {seconds:.0f} s" if seconds else f"failed ({error.returncode})"
+        return LabError(
+            f"vagrant up {end}",
+            f"{said}\nAll that it said is in {self.log}.",
+            "Mend that and run `kubelab up` again: machines that are up stay as they are.",
+        )
+
+    def destroy_all(self, seconds: float) -> None:
+        """Let vagrant remove what it knows of; that it fails or hangs is no matter here."""
+        deadline = threading.Timer(seconds, end_children)
+        deadline.start()
+        with suppress(CalledProcessError, FileNotFoundError):
+            self._vagrant.destroy()
+        deadline.cancel()
+
+    def keys(self) -> Mapping[str, Path]:
+        """The private key of each machine's user vagrant."""
+        text = self._vagrant.ssh_config()
+        blocks = re.findall(r"^Host (\S+)\n((?:  .*\n?)*)", text, re.M)
+        found = {host: re.search(r'IdentityFile "?([^"\n]+)', block) for host, block in blocks}
+        return {host: Path(match[1]) for host, match in found.items() if match}
+
+    def known_ids(self) -> set[str]:
+        """The domains that vagrant knows of, by their UUIDs."""
+        files = (self.folder / ".vagrant/machines").glob("*/libvirt/id")
+        return {file.read_text(encoding="utf-8").strip() for file in files}
+
+    def validate(self) -> None:
+        """Ask vagrant whether it takes the Vagrantfile.
+
+        Raises:
+            CalledProcessError: it does not.
+        """
+        self._vagrant.validate(str(self.folder))

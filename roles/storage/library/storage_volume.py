@@ -1,0 +1,256 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+"""A disk, mounted by its UUID where data shall live (Python 2.7 and 3)."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: storage_volume
+short_description: Partitions a disk, makes a filesystem on it, and mounts it by UUID
+description:
+  - An empty disk gets one partition and a filesystem. What the mount point's folder held is copied
+    onto it, so that docker finds its images again; the services that use the folder are stopped for
+    that time. A disk that has a filesystem is mounted as it is. A disk with anything else on it is
+    refused, unless O(wipe) says that it may be lost.
+options:
+  disk:
+    description: Serial number, or path below C(/dev), of the disk.
+    type: str
+    required: true
+  mount:
+    description: Folder to mount it at.
+    type: path
+    required: true
+  filesystem:
+    description: What to make on an empty disk. overlay2 accepts both; XFS is made with ftype=1.
+    type: str
+    choices: [ext4, xfs]
+    default: ext4
+  wipe:
+    description: Whether what is on the disk may be lost.
+    type: bool
+    default: false
+  services:
+    description: Services that use the folder, in the order in which they stop.
+    type: list
+    elements: str
+    default: []
+author: kubelab
+"""
+
+RETURN = r"""
+device:
+  description: The partition or disk that is mounted.
+  type: str
+  returned: always
+uuid:
+  description: UUID of its filesystem.
+  type: str
+  returned: always
+"""
+
+import glob
+import os
+import re
+import shutil
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+ACCEPTED = ("ext4", "xfs")
+INCOMING = ".kubelab-incoming"
+COMPLETE = ".kubelab-complete"
+
+
+def read(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except (IOError, OSError):
+        return ""
+
+
+def call(module, *argv, **more):
+    code, out, err = module.run_command(list(argv), **more)
+    if code != 0:
+        module.fail_json(msg="{0}: {1}".format(" ".join(argv), (err or out).strip()))
+    return out
+
+
+def find_disk(module, name):
+    """The path of a disk: by its path, by udev's link, or by what the driver says of its serial."""
+    if name.startswith("/dev/"):
+        if os.path.exists(name):
+            return os.path.realpath(name)
+    else:
+        for link in sorted(glob.glob("/dev/disk/by-id/*" + name)):
+            if link.endswith(name):
+                return os.path.realpath(link)
+        for block in sorted(os.listdir("/sys/block")):
+            places = ("serial", "device/serial")
+            if any(read("/sys/block/{0}/{1}".format(block, p)).strip() == name for p in places):
+                return "/dev/" + block
+    have = ", ".join(sorted(b for b in os.listdir("/sys/block") if not b.startswith(("loop", "ram"))))
+    module.fail_json(msg="no disk {0}; this machine has {1}".format(name, have))
+
+
+def probe(module, device):
+    """What is on a device, as blkid sees it: TYPE, PTTYPE, UUID ..."""
+    out = module.run_command(["blkid", "-p", "-o", "export", device])[1]
+    return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+
+def partitions(disk):
+    """The partitions of a disk, in their order."""
+    name = os.path.basename(disk)
+    found = glob.glob("/sys/block/{0}/{0}*/partition".format(name))
+    return ["/dev/" + os.path.basename(os.path.dirname(path)) for path in sorted(found)]
+
+
+def refuse(module, disk, what):
+    module.fail_json(
+        msg="{0} is not empty: {1}. If that may be lost, set wipe: true for it in storage_volumes; "
+        "else name another disk.".format(disk, what)
+    )
+
+
+def volume_of(module, disk):
+    """The device with a filesystem that can be used as it is, or None where the disk is empty."""
+    found = probe(module, disk)
+    if "PTTYPE" in found:
+        parts = partitions(disk)
+        if len(parts) > 1:
+            refuse(module, disk, "it has {0} partitions".format(len(parts)))
+        if not parts:
+            return None
+        # A partition without anything on it is what a run left that was cut off.
+        found = probe(module, parts[0])
+        disk = parts[0]
+    kind = found.get("TYPE")
+    if kind is None:
+        return None
+    if kind not in ACCEPTED:
+        refuse(module, disk, "it holds {0}, on which overlay2 does not work".format(kind))
+    if kind == "xfs" and "ftype=0" in module.run_command(["xfs_db", "-r", "-c", "info", disk])[1]:
+        refuse(module, disk, "its XFS was made with ftype=0, on which overlay2 does not work")
+    return disk
+
+
+def make_volume(module, disk, kind):
+    """One partition over the whole disk, and a filesystem on it."""
+    call(module, "wipefs", "-a", disk)
+    call(module, "sfdisk", disk, data=",,83\n")
+    call(module, "partprobe", disk) if module.get_bin_path("partprobe") else None
+    for _attempt in range(50):
+        parts = partitions(disk)
+        if parts and os.path.exists(parts[0]):
+            break
+        time.sleep(0.2)
+    else:
+        module.fail_json(msg="{0}: the kernel does not see its new partition".format(disk))
+    force = ["-q", "-F"] if kind == "ext4" else ["-q", "-f", "-n", "ftype=1"]
+    call(module, "mkfs." + kind, *(force + [parts[0]]))
+    return parts[0]
+
+
+def stop(module, services):
+    for service in services:
+        # One that is not installed yet does not run.
+        module.run_command(["systemctl", "stop", service])
+
+
+def fill(module, device, folder, services):
+    """Copy what the folder holds onto a filesystem that has nothing yet; go on with a copy begun."""
+    place = "/run/kubelab-storage"
+    if not os.path.isdir(place):
+        os.makedirs(place, 0o700)
+    call(module, "mount", device, place)
+    try:
+        incoming = os.path.join(place, INCOMING)
+        own = [n for n in os.listdir(place) if n not in ("lost+found", INCOMING)]
+        begun = os.path.isdir(incoming)
+        if own and not begun:
+            return
+        if not begun or not os.path.exists(os.path.join(incoming, COMPLETE)):
+            if not os.path.isdir(folder) or not os.listdir(folder):
+                return
+            stop(module, services)
+            shutil.rmtree(incoming, ignore_errors=True)
+            os.mkdir(incoming)
+            call(module, "cp", "-a", folder + "/.", incoming)
+            open(os.path.join(incoming, COMPLETE), "w").close()
+        for name in os.listdir(incoming):
+            if name != COMPLETE:
+                os.rename(os.path.join(incoming, name), os.path.join(place, name))
+        shutil.rmtree(incoming)
+        shutil.copystat(folder, place)
+    finally:
+        call(module, "umount", place)
+
+
+def fstab_with(text, uuid, kind, folder):
+    """/etc/fstab with the line for ``folder``, and without another for the same folder."""
+    line = "UUID={0} {1} {2} defaults 0 2".format(uuid, folder, kind)
+    lines = text.splitlines()
+    kept = [old for old in lines if not re.match(r"[^#\s]\S*\s+{0}\s".format(re.escape(folder)), old)]
+    return text if line in lines and len(kept) == len(lines) - 1 else "\n".join(kept + [line]) + "\n"
+
+
+def mounted_at(folder):
+    for line in read("/proc/mounts").splitlines():
+        if line.split()[1] == folder:
+            return os.path.realpath(line.split()[0])
+    return None
+
+
+ARGUMENTS = {
+    "disk": {"type": "str", "required": True},
+    "mount": {"type": "path", "required": True},
+    "filesystem": {"type": "str", "choices": list(ACCEPTED), "default": "ext4"},
+    "wipe": {"type": "bool", "default": False},
+    "services": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def put_in_place(module, device, folder, mounted, fstab):
+    """Fill and mount a device unless it is mounted, and write /etc/fstab where it differs."""
+    if not mounted:
+        fill(module, device, folder, module.params["services"])
+        if not os.path.isdir(folder):
+            os.makedirs(folder, 0o755)
+        # Also with a daemon that has files open below the folder: it must not write beside it.
+        stop(module, module.params["services"])
+        call(module, "mount", device, folder)
+    if fstab != read("/etc/fstab"):
+        with open("/etc/fstab.new", "w") as file:
+            file.write(fstab)
+        module.atomic_move("/etc/fstab.new", "/etc/fstab")
+        module.run_command(["systemctl", "daemon-reload"])
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    wanted = module.params
+    disk = find_disk(module, wanted["disk"])
+    folder = wanted["mount"].rstrip("/")
+    mounted = mounted_at(folder)
+    if mounted and not mounted.startswith(disk):
+        module.fail_json(msg="{0} is mounted at {1} already, not {2}".format(mounted, folder, disk))
+    device = mounted or (None if wanted["wipe"] else volume_of(module, disk))
+    fresh = device is None
+    if module.check_mode and fresh:
+        module.exit_json(changed=True, device=disk, uuid="")
+    if fresh:
+        device = make_volume(module, disk, wanted["filesystem"])
+    facts = probe(module, device)
+    fstab = fstab_with(read("/etc/fstab"), facts["UUID"], facts["TYPE"], folder)
+    changed = fresh or not mounted or fstab != read("/etc/fstab")
+    if changed and not module.check_mode:
+        put_in_place(module, device, folder, mounted, fstab)
+    module.exit_json(changed=changed, device=device, uuid=facts["UUID"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What the module of the role storage makes of a disk, with real filesystems in files."""
+
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+MODULE = Path(__file__).parents[3] / "roles/storage/library/storage_volume.py"
+
+
+@pytest.fixture(scope="module")
+def storage():
+    spec = importlib.util.spec_from_file_location("storage_volume", MODULE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class RefusedError(Exception):
+    pass
+
+
+class Module:
+    """As much of AnsibleModule as the functions use, with real commands."""
+
+    def run_command(self, argv):
+        done = subprocess.run(argv, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    def fail_json(self, msg):
+        raise RefusedError(msg)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    path = tmp_path / "disk.img"
+    with path.open("wb") as file:
+        file.truncate(400 * 2**20)
+    return str(path)
+
+
+def make(*argv):
+    if not shutil.which(argv[0]):
+        pytest.skip(f"no {argv[0]} on this host")
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+def test_an_empty_disk_has_no_volume(storage, disk):
+    assert storage.volume_of(Module(), disk) is None
+
+
+def test_ext4_is_used_as_it_is(storage, disk):
+    make("mkfs.ext4", "-q", "-F", disk)
+    assert storage.volume_of(Module(), disk) == disk
+
+
+def test_xfs_with_ftype_is_used_as_it_is(storage, disk):
+    make("mkfs.xfs", "-q", "-n", "ftype=1", disk)
+    assert storage.volume_of(Module(), disk) == disk
+
+
+def test_xfs_without_ftype_is_refused(storage, disk):
+    make("mkfs.xfs", "-q", "-m", "crc=0", "-n", "ftype=0", disk)
+    with pytest.raises(RefusedError, match="ftype=0"):
+        storage.volume_of(Module(), disk)
+
+
+def test_swap_is_refused_and_named(storage, disk):
+    make("mkswap", disk)
+    with pytest.raises(RefusedError, match=r"it holds swap.*wipe: true"):
+        storage.volume_of(Module(), disk)
+
+
+FSTAB = "UUID=1 / ext4 defaults 0 1\n# /dev/vdb /var/lib/docker ext4 defaults 0 2\n"
+
+
+def test_fstab_gets_one_line_and_keeps_the_others(storage):
+    text = storage.fstab_with(FSTAB, "2", "xfs", "/var/lib/docker")
+    assert text == FSTAB + "UUID=2 /var/lib/docker xfs defaults 0 2\n"
+    assert storage.fstab_with(text, "2", "xfs", "/var/lib/docker") == text
+
+
+def test_fstab_forgets_an_older_disk_of_the_same_folder(storage):
+    old = FSTAB + "UUID=9 /var/lib/docker ext4 defaults 0 2\nUUID=3 /srv ext4 defaults 0 2\n"
+    text = storage.fstab_with(old, "2", "xfs", "/var/lib/docker")
+    assert "UUID=9" not in text
+    assert "UUID=3 /srv" in text

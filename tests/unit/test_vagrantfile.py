@@ -1,0 +1,85 @@
+import shutil
+import subprocess
+from ipaddress import IPv4Network
+
+import jinja2
+import pytest
+
+from provisioner import render
+from provisioner.artifacts.catalog import known_by
+from provisioner.lab import profiles
+from provisioner.render import BoxFile, VagrantLab, render_vagrantfile
+from provisioner.spec import VagrantOptions, parse_spec, read_spec
+
+VIRTUAL = [
+    name
+    for name, path in profiles().items()
+    if isinstance(read_spec(path, known_by).provider, VagrantOptions)
+]
+RICH = {
+    "uri": "qemu+ssh://me@far/system",
+    "cpu_model": "Skylake-Server",
+    "nested": True,
+    "bridge": "br0",
+    "mtu": 1400,
+    "docker_disk_gib": 40,
+    "synced_folder": '/home/me/#{`reboot`} "quoted"',
+}
+
+
+def vagrantfile(spec, driver="qemu", box=None):
+    lab = VagrantLab(
+        lab=spec.name,
+        nodes=spec.machines,
+        network=IPv4Network(spec.networks.node),
+        driver=driver,
+        box=box or BoxFile("kubelab/box", "file:///cache/package.box"),
+        prefix=f"kubelab-{spec.name}-0a1b2c-",
+        mark=f"kubelab lab {spec.name}-0a1b2c",
+        pool="kubelab",
+        consoles="/var/lib/libvirt/kubelab",
+    )
+    return render_vagrantfile(lab, spec.provider)
+
+
+def rich(good):
+    good["provider"] = {"name": "vagrant", "box": {"name": "debian12"}, **RICH}
+    good["nodes"][1]["disks_gib"] = [5, 6]
+    return parse_spec(good, "lab.yml", known_by)
+
+
+def test_there_is_a_profile_of_virtual_machines():
+    assert VIRTUAL
+
+
+@pytest.mark.parametrize("name", VIRTUAL)
+def test_the_vagrantfile_of_each_profile_is_as_it_was(name, snapshot):
+    assert vagrantfile(read_spec(profiles()[name], known_by)) == snapshot
+
+
+def test_the_vagrantfile_with_every_option_is_as_it_was(good, snapshot):
+    box = BoxFile("centos/7", "https://example.org/x.box", "ab" * 32, "2004.01")
+    assert vagrantfile(rich(good), "kvm", box) == snapshot
+
+
+def test_text_of_the_user_is_not_run_by_ruby(good):
+    text = vagrantfile(rich(good))
+    assert '"/home/me/\\#{`reboot`} \\"quoted\\""' in text
+    if not shutil.which("ruby"):
+        pytest.skip("no ruby on this host")
+    quoted = next(line for line in text.splitlines() if "reboot" in line)
+    said = subprocess.run(
+        ["ruby", "-e", f"puts({quoted.split('synced_folder ')[1].split(', ')[0]})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said == RICH["synced_folder"] + "\n"
+
+
+def test_a_name_that_the_template_does_not_get_is_an_error(good, monkeypatch, tmp_path):
+    template = tmp_path / "Vagrantfile.j2"
+    template.write_text("{{ not_there }}")
+    monkeypatch.setattr(render, "VAGRANTFILE", template)
+    with pytest.raises(jinja2.UndefinedError):
+        vagrantfile(rich(good))
