@@ -21,7 +21,8 @@ SETUP_INSTALL := dnf -y install $(SETUP_PACKAGES)
 endif
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
-.PHONY: help setup lab-up lab-down lab-status lab-verify lint test test-fast test-real bench lock clean
+.PHONY: help setup lab-up lab-down lab-status lab-verify lint test test-fast test-real test-kvm \
+  bench bench-kvm lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,13 +62,19 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 
 test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/destroy
+	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/destroy tests/vm
+
+test-kvm: setup ## The three-node lab on virtual machines; by emulation that takes an hour
+	@$(BIN)/pytest -q -s tests/kvm
 
 test: test-fast test-real ## Every test, with all the set-up that it needs
 
 bench: setup ## kubelab against a bare script, in pairs
 	@$(KUBELAB) artifacts build
 	@$(BIN)/python benchmarks/bench_up.py
+
+bench-kvm: setup ## The same on virtual machines, against a plain Vagrantfile; by emulation for an hour
+	@$(BIN)/python benchmarks/bench_kvm.py
 
 lock: setup ## Resolve the dependencies anew into requirements.lock
 	@$(BIN)/pip install --quiet uv

@@ -18,14 +18,13 @@ NETWORK = "10.81.0."
 
 
 class Lab:
-    """The lab of this test run, reached as a user reaches it: by the command line."""
+    """A lab of this test run, reached as a user reaches it: by the command line."""
 
-    name = "test"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "test") -> None:
+        self.name = name
         self.home = HOME
-        self.dir = HOME / self.name
-        self.spec = HOME / "spec.yml"
+        self.dir = HOME / name
+        self.spec = HOME / f"{name}.yml"
         self.before: dict[str, list[str]] = {}
         self.env = {**os.environ, "KUBELAB_HOME": str(HOME)}
 
@@ -50,8 +49,8 @@ class Lab:
         out, err = self.call(*words, code=code)
         return out if code == 0 else out + err
 
-    def json(self, *words: str, code: int = 0) -> dict:
-        return json.loads(self.call(*words, "--json", code=code)[0])
+    def json(self, *words: str, code: int = 0, seconds: float = 600) -> dict:
+        return json.loads(self.call(*words, "--json", code=code, seconds=seconds)[0])
 
     def playbook(self, name: str, *words: str) -> str:
         done = subprocess.run(
@@ -68,8 +67,14 @@ class Lab:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def up(self) -> dict:
-        return self.json("up", "-f", str(self.spec))
+    def up(self, seconds: float = 600) -> dict:
+        return self.json("up", "-f", str(self.spec), seconds=seconds)
+
+    def status(self) -> dict:
+        return self.json("status", "--name", self.name)
+
+    def ssh(self, node: str, command: str) -> str:
+        return self.run("ssh", "--name", self.name, node, "--", command)
 
     def kubectl(self, *words: str) -> str:
         return self.run("kubectl", "--name", self.name, "--", *words)
@@ -117,7 +122,7 @@ def changes_since(before: dict[str, list[str]]) -> list[str]:
 def write_spec(path: Path) -> None:
     text = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", NETWORK)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text.replace("name: embedded", f"name: {Lab.name}"))
+    path.write_text(text.replace("name: embedded", "name: test"))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from provisioner.artifacts.catalog import (
 from provisioner.artifacts.debian import Tell
 from provisioner.artifacts.golang import Go
 from provisioner.artifacts.kubernetes import compile_kubernetes
-from provisioner.artifacts.store import Store, content_key, sha256
+from provisioner.artifacts.store import content_key, sha256
 
 ROOT = "machine-root"
 # Disk space that a build takes, in MiB, measured: most of it is what compilers keep.
@@ -119,10 +119,3 @@ def steps_for(catalog: Catalog, bundles: list[Bundle], cache: Path) -> dict[str,
             step = _image_step(name, image, reference, steps)
             steps[step.name] = step
     return steps
-
-
-def entries_for(catalog: Catalog, bundles: list[Bundle], cache: Path) -> list[tuple[Step, Path]]:
-    """Every step of a lab on machines, with the entry that it has or will have."""
-    store = Store(cache / "built")
-    steps = {ROOT: root_step(catalog, cache)} | steps_for(catalog, bundles, cache)
-    return [(step, store.path(name, step.key)) for name, step in steps.items()]

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,46 +91,76 @@ def _is_whole(folder: Path, members: list[tuple[str, Path, str]]) -> bool:
     return all((folder / p).is_file() and (folder / p).samefile(f) for p, f, _ in members)
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a lab needs of the catalogue. ``box`` is empty where no Vagrant box is wanted."""
+
+    kubernetes: str
+    cni: str
+    machine_root: bool = False
+    box: str = ""
+    baked: bool = False
+
+
+def _steps(catalog: Catalog, order: Order, cache: Path) -> dict[str, Step]:
+    """What is built at the same time; a baked box comes after it."""
+    root = {ROOT: root_step(catalog, cache)} if order.machine_root else {}
+    return root | steps_for(catalog, catalog.bundles(order.kubernetes, order.cni), cache)
+
+
+def _folder(catalog: Catalog, order: Order, cache: Path, made: Made) -> Path:
+    """Where the set of an order is, or will be."""
+    bundles = catalog.bundles(order.kubernetes, order.cni)
+    key = content_key([(path, str(file)) for path, file, _ in _members(catalog, bundles, made)])
+    return cache / "sets" / key
+
+
+def _box_step(catalog: Catalog, order: Order, folder: Path, cache: Path) -> Step:
+    if not order.baked:
+        return box_step(catalog, order.box, None, cache)
+    bundles = catalog.bundles(order.kubernetes, order.cni)
+    images = (
+        ("node", bundles[0].images | bundles[1].images),
+        (
+            "control-plane",
+            bundles[0].control_plane | bundles[1].control_plane,
+        ),
+    )
+    archives = [Path("images", group, f"{name}.tar") for group, names in images for name in names]
+    return box_step(catalog, order.box, Baked(folder, archives), cache)
+
+
+def entries_of(catalog: Catalog, order: Order, cache: Path) -> list[tuple[Step, Path]]:
+    """Every step of an order, with the entry that it has or will have."""
+    store, steps = Store(cache / "built"), _steps(catalog, order, cache)
+    made = {name: store.path(name, step.key) for name, step in steps.items()}
+    found = [(step, made[name]) for name, step in steps.items()]
+    if order.box:
+        step = _box_step(catalog, order, _folder(catalog, order, cache, made), cache)
+        found.append((step, store.path(step.name, step.key)))
+    return found
+
+
 def build_set(
-    catalog: Catalog,
-    kubernetes: str,
-    cni: str,
-    cache: Path,
-    listen: Listener,
-    *,
-    machine_root: bool,
-    box: tuple[str, bool] | None,
-    jobs: int,
+    catalog: Catalog, order: Order, cache: Path, listen: Listener, *, jobs: int
 ) -> ArtifactSet:
     """Build what is missing for a lab and put its set together.
-
-    ``box`` is the name of a Vagrant box of the catalogue, and whether it is to be a baked one.
 
     Raises:
         LabError: as ``Builder.build``.
     """
-    store, bundles = Store(cache / "built"), catalog.bundles(kubernetes, cni)
-    steps: dict[str, Step] = {}
-    if machine_root:
-        steps[ROOT] = root_step(catalog, cache)
-    steps |= steps_for(catalog, bundles, cache)
+    store = Store(cache / "built")
     builder = Builder(store, listen, jobs)
-    made = builder.build(steps)
-    members = list(_members(catalog, bundles, made))
-    key = content_key([(path, str(file)) for path, file, _ in members])
-    folder = cache / "sets" / key
+    made = builder.build(_steps(catalog, order, cache))
+    members = list(_members(catalog, catalog.bundles(order.kubernetes, order.cni), made))
+    folder = _folder(catalog, order, cache, made)
     artifacts = [_artifact(path, file, image, store) for path, file, image in members]
     if not _is_whole(folder, members):
         _assemble(folder, members, artifacts)
-    tree = made[ROOT] / "tree" if machine_root else None
-    found = ArtifactSet(folder, tree, tuple(artifacts))
-    if box is None:
-        return found
-    # What a baked box carries has to be there before it.
-    step = box_step(catalog, box[0], _baked(found) if box[1] else None, cache)
-    return replace(found, box=builder.build({step.name: step})[step.name] / BOX)
-
-
-def _baked(found: ArtifactSet) -> Baked:
-    archives = [artifact.path for artifact in found.artifacts if artifact.kind == "image"]
-    return Baked(found.folder, archives)
+    tree = made[ROOT] / "tree" if order.machine_root else None
+    box = None
+    if order.box:
+        # What a baked box carries has to be there before it.
+        step = _box_step(catalog, order, folder, cache)
+        box = builder.build({step.name: step})[step.name] / BOX
+    return ArtifactSet(folder, tree, tuple(artifacts), box)

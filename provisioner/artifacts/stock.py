@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.artifacts.catalog import Catalog
-from provisioner.artifacts.plan import root_step, steps_for
+from provisioner.artifacts.sets import Order, entries_of
 from provisioner.artifacts.store import Store, walk
 
 # All that only a build reads: the next one fetches or makes it again.
@@ -30,14 +30,14 @@ def _size(folder: Path) -> int:
 
 def _current(catalog: Catalog, cache: Path) -> set[Path]:
     """The entries that labs of this catalogue would use."""
-    store = Store(cache / "built")
-    root = root_step(catalog, cache)
-    wanted = {store.path(root.name, root.key)}
-    for kubernetes in catalog.kubernetes:
-        for cni in catalog.cni:
-            steps = steps_for(catalog, catalog.bundles(kubernetes, cni), cache)
-            wanted |= {store.path(step.name, step.key) for step in steps.values()}
-    return wanted
+    boxes = [("", False), *((box, baked) for box in catalog.boxes for baked in (False, True))]
+    orders = [
+        Order(kubernetes, cni, machine_root=True, box=box, baked=baked)
+        for kubernetes in catalog.kubernetes
+        for cni in catalog.cni
+        for box, baked in boxes
+    ]
+    return {entry for order in orders for _, entry in entries_of(catalog, order, cache)}
 
 
 def list_stock(catalog: Catalog, cache: Path, *, verify: bool = False) -> list[Stored]:

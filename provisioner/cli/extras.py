@@ -8,7 +8,14 @@ import typer
 from provisioner import report
 from provisioner.artifacts.catalog import load_catalog
 from provisioner.artifacts.stock import Stored, list_stock, prune
-from provisioner.cli.common import Json, Profile, SpecFile, chosen_spec, run_with_progress
+from provisioner.cli.common import (
+    VIRTUAL_PROFILE,
+    Json,
+    Profile,
+    SpecFile,
+    chosen_spec,
+    run_with_progress,
+)
 from provisioner.lab import Lab, all_labs, cache
 from provisioner.phases.machines import make_context
 from provisioner.recipes import BUILD
@@ -18,19 +25,26 @@ artifacts = typer.Typer(help="Binaries, images and the machine root.", no_args_i
 spec = typer.Typer(help="Lab specs.", no_args_is_help=True)
 
 
+# The word that asks for the Vagrant box of ours, without the name of a profile that uses it.
+BOX = "box"
+
+
 @artifacts.command()
 def build(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
-    """Build what a lab needs and is not in the cache yet."""
-    wanted = chosen_spec(profile, file, "")
+    """Build what a lab needs and is not in the cache yet; `box` means our own Vagrant box."""
+    wanted = chosen_spec(VIRTUAL_PROFILE if profile == BOX else profile, file, "")
     context = make_context(Lab(wanted.name), wanted, lambda _: None)
     times = run_with_progress(BUILD, context, "artifacts build", keep_log=False)
     found = context.artifacts
     if as_json and found:
         rows = [{**vars(a), "path": str(found.folder / a.path)} for a in found.artifacts]
-        report.print_json({"set": str(found.folder), "artifacts": rows})
+        box = str(found.box) if found.box else ""
+        report.print_json({"set": str(found.folder), "box": box, "artifacts": rows})
     elif found:
         report.print_times(times)
         report.out.print(f"artifact set: {found.folder}", highlight=False, soft_wrap=True)
+        if found.box:
+            report.out.print(f"box: {found.box}", highlight=False, soft_wrap=True)
 
 
 @artifacts.command("list")

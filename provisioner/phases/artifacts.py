@@ -3,11 +3,19 @@
 import os
 from dataclasses import dataclass
 
-from provisioner.artifacts.sets import build_set
+from provisioner.artifacts.sets import Order, build_set
 from provisioner.lab import cache
 from provisioner.model import Event
 from provisioner.phases.base import Context
-from provisioner.spec import MachineOptions, VagrantOptions
+from provisioner.spec import LabSpec, VagrantOptions
+
+
+def order_of(spec: LabSpec) -> Order:
+    """What a lab needs of the catalogue."""
+    versions = (spec.kubernetes.version, spec.cni.name)
+    if isinstance(spec.provider, VagrantOptions):
+        return Order(*versions, box=spec.provider.box.name, baked=spec.provider.box.baked)
+    return Order(*versions, machine_root=True)
 
 
 @dataclass
@@ -34,19 +42,8 @@ class BuildArtifacts:
                 built.append(event.task)
             context.listen(event)
 
-        provider = context.spec.provider
-        found = build_set(
-            context.catalog,
-            context.spec.kubernetes.version,
-            context.spec.cni.name,
-            cache(),
-            listen,
-            machine_root=isinstance(provider, MachineOptions),
-            box=(provider.box.name, provider.box.baked)
-            if isinstance(provider, VagrantOptions)
-            else None,
-            jobs=(os.cpu_count() or 1) + 1,
-        )
+        jobs = (os.cpu_count() or 1) + 1
+        found = build_set(context.catalog, order_of(context.spec), cache(), listen, jobs=jobs)
         context.artifacts = found
         kubectl = context.lab.kubectl
         kubectl.parent.mkdir(parents=True, exist_ok=True)

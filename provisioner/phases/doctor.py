@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
-from provisioner.artifacts.plan import entries_for
 from provisioner.artifacts.reach import Reach
+from provisioner.artifacts.sets import entries_of
 from provisioner.asking import put
 from provisioner.lab import cache
 from provisioner.model import Finding
+from provisioner.phases.artifacts import order_of
 from provisioner.phases.base import Context
 from provisioner.spec import VagrantOptions
 
 
 def is_cached(context: Context) -> bool:
     """Whether nothing has to be fetched or built any more for a lab."""
-    bundles = context.catalog.bundles(context.spec.kubernetes.version, context.spec.cni.name)
-    steps = entries_for(context.catalog, bundles, cache())
+    steps = entries_of(context.catalog, order_of(context.spec), cache())
     return all(entry.is_dir() for _, entry in steps)
 
 

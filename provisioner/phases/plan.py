@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from provisioner.artifacts.build import Step
 from provisioner.artifacts.catalog import Catalog, GoBuild, PackageBuild
-from provisioner.artifacts.plan import ROOT, entries_for
+from provisioner.artifacts.plan import ROOT
+from provisioner.artifacts.sets import entries_of
 from provisioner.lab import cache
+from provisioner.phases.artifacts import order_of
 from provisioner.phases.base import Context
 from provisioner.phases.host import missing_packages, wanted_packages
 
@@ -23,6 +25,8 @@ class PlanStep:
 
 def _artifact(step: Step, cached: bool, catalog: Catalog) -> PlanStep:
     state = "cached" if cached else "to build"
+    if step.name.startswith("box-"):
+        return PlanStep("box", step.name, "", "debian", state)
     build = catalog.builds.get(step.name)
     if step.name == ROOT:
         return PlanStep("root", ROOT, catalog.machine_root.suite, "debian", state)
@@ -42,8 +46,7 @@ def plan_of(context: Context) -> list[PlanStep]:
         PlanStep("host", name, "", "debian", "to install" if name in missing else "installed")
         for name in wanted_packages(context)
     ]
-    bundles = catalog.bundles(spec.kubernetes.version, spec.cni.name)
-    for step, entry in entries_for(catalog, bundles, cache()):
+    for step, entry in entries_of(catalog, order_of(spec), cache()):
         steps.append(_artifact(step, entry.is_dir(), catalog))
     states = {machine.name: machine.state for machine in context.provider.machines()}
     for node in spec.machines:

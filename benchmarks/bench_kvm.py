@@ -1,0 +1,150 @@
+"""`kubelab up` on virtual machines, baked and plain box, against a plain Vagrantfile, in one run.
+
+By emulation it takes about an hour. BENCH_ONLY=baked,plain,vagrant picks parts of it.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jinja2
+import yaml
+from common import PROJECT, save
+
+from provisioner.providers.kvm import probe_kvm
+
+KUBELAB = str(PROJECT / ".venv/bin/kubelab")
+SCRATCH = PROJECT / ".lab-bench"
+FILES = SCRATCH / "kvm-files"
+ENV = {**os.environ, "KUBELAB_HOME": str(SCRATCH / "labs")}
+DRIVER = "kvm" if probe_kvm().verdict == "usable" else "qemu"
+SECONDS = 4 * 3600
+
+
+def timed(*argv: str, **more: object) -> tuple[float, str]:
+    """Run a command to its end; seconds, and what it printed on stdout."""
+    begin = time.monotonic()
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, **more
+    )
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(argv)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return time.monotonic() - begin, done.stdout
+
+
+def kubelab(*words: str) -> tuple[float, dict]:
+    """Run kubelab with --json."""
+    seconds, text = timed(KUBELAB, *words, "--json", env=ENV)
+    return seconds, json.loads(text)
+
+
+def spec(name: str, *, baked: bool) -> Path:
+    """A spec like profiles/debian12.yml with networks of its own."""
+    data = yaml.safe_load((PROJECT / "profiles/debian12.yml").read_text())
+    data["name"] = name
+    data["networks"]["node"] = "10.74.0.0/24"
+    for node in data["nodes"]:
+        node["address"] = node["address"].replace("10.76.", "10.74.")
+    data["provider"] |= {"management": "192.168.174.0/24", "box": {"name": "debian12"}}
+    data["provider"]["box"]["baked"] = baked
+    SCRATCH.mkdir(exist_ok=True)
+    path = SCRATCH / f"{name}.yml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def run_kubelab(name: str, figures: dict, *, baked: bool) -> None:
+    """One `up` from nothing with artifacts and box in the cache; phases, restore time, destroy."""
+    path = spec(name, baked=baked)
+    kubelab("artifacts", "build", "-f", str(path))
+    try:
+        _, answer = kubelab("up", "-f", str(path))
+        phases = {phase["phase"]: phase["seconds"] for phase in answer["phases"]}
+        figures[name] = {"seconds": sum(phases.values()), "phases": phases}
+        print(f"{name}: {figures[name]['seconds']:.0f} s {phases}", flush=True)
+        gather(name)
+        if baked:
+            figures["save"] = kubelab("snapshot", "save", "bench", "--name", name)[0]
+            figures["restore"] = kubelab("snapshot", "restore", "bench", "--name", name)[0]
+            print(f"save {figures['save']:.0f} s, restore {figures['restore']:.0f} s", flush=True)
+    finally:
+        subprocess.run([KUBELAB, "destroy", "--yes", "--name", name], env=ENV, check=False)
+
+
+def gather(name: str) -> None:
+    """What the plain Vagrantfile puts on its machines: the set, and what our roles rendered."""
+    shutil.rmtree(FILES, ignore_errors=True)
+    FILES.mkdir(parents=True)
+    lab = SCRATCH / "labs" / name
+    shutil.copytree((lab / "bin/kubectl").resolve().parents[1], FILES / "set")
+
+    def read(path: str) -> str:
+        return timed(KUBELAB, "ssh", "--name", name, "master", "--", "cat", path, env=ENV)[1]
+
+    (FILES / "kubeadm.yml").write_text(read("/etc/kubeadm.yml").replace("10.74.0.", "10.75.0."))
+    unit = read("/etc/systemd/system/kubelet.service").replace("10.74.0.10", "@ADDRESS@")
+    (FILES / "kubelet.service").write_text(unit)
+    values = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
+    values["kubernetes_image_repository"] = values["artifacts_image_repository"]
+    values["kubernetes_pod_cidr"] = "10.244.0.0/16"
+    for file, role, template in (
+        ("flannel.yml", "cni", "flannel.yml.j2"),
+        ("rbac.yml", "control_plane", "coredns-rbac.yml.j2"),
+    ):
+        text = (PROJECT / "roles" / role / "templates" / template).read_text()
+        (FILES / file).write_text(jinja2.Template(text).render(values))
+
+
+def run_plain(figures: dict) -> None:
+    """The hand-written Vagrantfile from the same box, until every node is Ready."""
+    folder = SCRATCH / "kvm-plain"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(PROJECT / "benchmarks/kvm", folder)
+    cache = Path(os.environ.get("KUBELAB_CACHE") or Path.home() / ".cache/kubelab")
+    box = max(cache.glob("built/box-debian12@*/package.box"), key=lambda path: path.stat().st_mtime)
+    env = ENV | {
+        "BOX_NAME": "bench/plain",
+        "BOX_URL": box.as_uri(),
+        "FILES": str(FILES),
+        "DRIVER": DRIVER,
+        "VAGRANT_HOME": str(SCRATCH / "vagrant"),
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+    }
+    place = "<target><path>/var/lib/libvirt/kubelab</path></target>"
+    pool = folder / "pool.xml"
+    pool.write_text(f"<pool type='dir'><name>kubelab</name>{place}</pool>")
+    for words in (["pool-define", str(pool)], ["pool-build", "kubelab"], ["pool-start", "kubelab"]):
+        subprocess.run(["virsh", *words], check=False, capture_output=True)
+    try:
+        up = ("vagrant", "up", "--provider=libvirt", "--parallel")
+        figures["vagrant"] = {"seconds": timed(*up, cwd=folder, env=env)[0]}
+        print(f"plain Vagrantfile: {figures['vagrant']['seconds']:.0f} s", flush=True)
+    finally:
+        destroy = ["vagrant", "destroy", "-f"]
+        subprocess.run(destroy, cwd=folder, env=env, check=False, stdin=subprocess.DEVNULL)
+
+
+def main() -> None:
+    """Run the parts that are asked for, and print the ratios."""
+    parts = os.environ.get("BENCH_ONLY", "baked,plain,vagrant").split(",")
+    figures: dict = {"driver": DRIVER}
+    if "baked" in parts:
+        run_kubelab("baked", figures, baked=True)
+    if "plain" in parts:
+        run_kubelab("plain", figures, baked=False)
+    if "vagrant" in parts:
+        run_plain(figures)
+    seconds = {name: figures[name]["seconds"] for name in parts if name in figures}
+    if {"plain", "vagrant"} <= seconds.keys():
+        print(f"kubelab / plain Vagrantfile: {seconds['plain'] / seconds['vagrant']:.2f}")
+    if {"plain", "baked"} <= seconds.keys():
+        print(f"baked / unbaked: {seconds['baked'] / seconds['plain']:.2f}")
+    save("kvm", figures)
+
+
+if __name__ == "__main__":
+    main()
