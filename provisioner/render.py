@@ -123,7 +123,8 @@ def _disks(node: Node, docker_gib: int) -> list[dict[str, Any]]:
 def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
     """The Vagrantfile of a lab. Raises jinja2's UndefinedError where the template asks for more."""
     emulated = lab.driver == "qemu"
-    model = options.cpu_model or ("qemu64" if emulated else "")
+    # All that emulation can do: without AES instructions TLS is most of an API server's work.
+    mode = "maximum" if emulated else "host-passthrough"
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -132,10 +133,9 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
         autoescape=False,  # noqa: S701
     )
     environment.filters["ruby"] = _ruby
-    values = vars(lab) | options.model_dump(exclude={"name", "box", "driver", "cpu_model"})
+    values = vars(lab) | options.model_dump(exclude={"name", "box", "driver"})
     values |= {
-        "cpu_mode": "custom" if model else "host-passthrough",
-        "cpu_model": model,
+        "cpu_mode": "custom" if options.cpu_model else mode,
         "management_network": options.management,
         "netmask": str(lab.network.netmask),
         "boot_timeout": BOOT_SECONDS[lab.driver],

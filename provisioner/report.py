@@ -100,7 +100,7 @@ class Progress:
         line = f"{self.title:<14} {seconds:>6.0f} s   {self._now()}"
         if self.console.is_terminal:
             self.live.update(Spinner("dots", Text(line[: self.console.width - 4])))
-        elif time.monotonic() - self.said > self.PLAIN_SECONDS:
+        elif self.depth and time.monotonic() - self.said > self.PLAIN_SECONDS:
             self.said = time.monotonic()
             self.console.print(f"  {line.rstrip()}", highlight=False, soft_wrap=True)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.artifacts.catalog import Box
+from provisioner.artifacts.catalog import Box, MachineRoot
 from provisioner.artifacts.debian import Tell, make_root
 from provisioner.shell import TETHER, run
 
@@ -72,8 +72,13 @@ def make_box(cache: Path, box: Box, baked: Baked | None, into: Path, tell: Tell)
         CommandError: debootstrap, docker or a tool failed.
     """
     tree = into / "tree"
-    extra = box.baked if baked else []
-    root = box.model_copy(update={"packages": [*box.packages, *extra]})
+    root: MachineRoot = box
+    if baked:
+        more = {
+            "packages": [*box.packages, *box.baked],
+            "disabled": [*box.disabled, *box.baked_disabled],
+        }
+        root = box.model_copy(update=more)
     make_root(cache, root, tree, lambda detail, far: tell(detail, far and far * 0.6))
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "vagrant", "-f", str(into / KEY)])
     _configure(tree, box, (into / f"{KEY}.pub").read_text(encoding="utf-8"))

@@ -44,9 +44,10 @@ class HostPackages(Part):
 
 
 class Box(MachineRoot):
-    """A Vagrant box. ``baked`` are the packages that a baked one has beyond ``packages``."""
+    """A Vagrant box; a baked one has the packages ``baked`` too, and disables more services."""
 
     baked: list[str] = []
+    baked_disabled: list[str] = []
     initramfs_modules: list[str]
     kernel_arguments: str
     disk_gib: int

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from provisioner.checks.kubectl import is_ready
 from provisioner.checks.verify import (
+    FETCH_SECONDS,
     NAMESPACE,
     OTHER,
     Check,
@@ -71,7 +72,8 @@ def deployment(cluster: Cluster) -> str:
 
 def _fetch(cluster: Cluster, node: str, url: str, what: str) -> None:
     # Not wget's own -T: with it, Debian's busybox 1.35 crashes.
-    answer = cluster.ask(node, "timeout", "10", "wget", "-q", "-O", "-", url)
+    seconds = str(int(FETCH_SECONDS * cluster.slowness))
+    answer = cluster.ask(node, "timeout", seconds, "wget", "-q", "-O", "-", url)
     if answer.code != 0 or "web-" not in answer.stdout:
         raise Fault(f"{node}: pod ask-{node} got no answer from {what}: {answer.stderr.strip()}")
 
@@ -106,7 +108,7 @@ def node_port(cluster: Cluster) -> str:
     for node in cluster.spec.nodes:
         url = f"http://{node.address}:{port}/"
         try:
-            body = direct.open(url, timeout=10).read().decode()
+            body = direct.open(url, timeout=FETCH_SECONDS * cluster.slowness).read().decode()
         except (urllib.error.URLError, OSError) as error:
             raise Fault(f"{node.name}: no answer from {url} on this host: {error}") from None
         if "web-" not in body:

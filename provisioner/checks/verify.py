@@ -21,6 +21,8 @@ from provisioner.spec import LabSpec
 NAMESPACE, OTHER = "kubelab-verify", "kubelab-verify-other"
 WORKLOAD = Path(__file__).with_name("workload.yml.j2")
 POD_SECONDS = 120
+ASK_SECONDS = 30
+FETCH_SECONDS = 10
 
 
 class Fault(Exception):  # noqa: N818 (an answer to a question, not an error of ours)
@@ -29,12 +31,16 @@ class Fault(Exception):  # noqa: N818 (an answer to a question, not an error of 
 
 @dataclass
 class Cluster:
-    """What checks ask: the API, the machines (``on_node``), and the spec for what is right."""
+    """What checks ask: the API, the machines (``on_node``), and the spec for what is right.
+
+    ``slowness`` is by how much machines are slower than real ones: deadlines are that much later.
+    """
 
     spec: LabSpec
     kubectl: Kubectl
     on_node: Callable[[str, list[str]], Result]
     image: str
+    slowness: float = 1
     pods: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -44,9 +50,8 @@ class Cluster:
 
     def ask(self, node: str, *command: str) -> Result:
         """Run ``command`` in verify's own pod on ``node``."""
-        return self.kubectl.call(
-            "-n", NAMESPACE, "exec", f"ask-{node}", "--", *command, check=False, timeout=30
-        )
+        words = ("-n", NAMESPACE, "exec", f"ask-{node}", "--", *command)
+        return self.kubectl.call(*words, check=False, timeout=ASK_SECONDS * self.slowness)
 
 
 Check = Callable[[Cluster], str]
@@ -113,6 +118,9 @@ def verify(
             status: Status = "ok" if finding.ok else "failed"
             listen(Event("verify", name, status, "", finding.seconds, finding.detail))
             findings.append(finding)
+            if not finding.ok and checks is basic:
+                # Something is wrong already: what else is will not get well by waiting for it.
+                cluster.slowness = 0
 
     put(basic)
     if not all(finding.ok for finding in findings):
@@ -129,10 +137,10 @@ def wait_for_pods(
     """The pods of a namespace, once all that live are Ready (and ``wanted`` of them, if given).
 
     Raises:
-        Fault: they are not after two minutes; names each that is not, its node and its state.
+        Fault: they are not in time; names each that is not, its node and its state.
     """
     query = ["pods", "-n", namespace, *(["-l", selector] if selector else [])]
-    deadline = time.monotonic() + POD_SECONDS
+    deadline = time.monotonic() + POD_SECONDS * cluster.slowness
     while True:
         alive = [p for p in cluster.kubectl.get(*query) if "deletionTimestamp" not in p["metadata"]]
         ill = [pod for pod in alive if not is_ready(pod)]

@@ -11,6 +11,8 @@ from provisioner.phases.base import Context
 from provisioner.playbooks import run_playbook
 from provisioner.render import Places, render_inventory
 
+READY_SECONDS = 180.0
+
 
 @dataclass
 class WriteInventory:
@@ -84,7 +86,8 @@ class WaitForNodes:
             LabError: a node did not come back; names it.
         """
         names = [node.name for node in context.spec.nodes]
-        wait_for_nodes(kubectl_of(context), names, context.began, context.provider.patience)
+        seconds = READY_SECONDS * context.provider.slowness
+        wait_for_nodes(kubectl_of(context), names, context.began, seconds)
         return f"{len(names)} of {len(names)} nodes"
 
 

@@ -14,8 +14,8 @@ class Provider(Protocol):
     name: str
 
     @property
-    def patience(self) -> float:
-        """How long, in seconds, a cluster on these machines may take to come back."""
+    def slowness(self) -> float:
+        """How many times slower than this host its machines are; deadlines are that much later."""
         ...
 
     def probe(self) -> list[Finding]:

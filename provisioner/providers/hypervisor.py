@@ -187,12 +187,12 @@ class Hypervisor:
         return ""
 
     def start(self, node: str) -> None:
-        """Power a domain on.
+        """Power a domain on, or let it go on where it is paused (a full disk does that).
 
         Raises:
             LabError: libvirt refuses.
         """
-        self._call(node, lambda domain: domain.create())
+        self._call(node, lambda domain: domain.resume() if domain.isActive() else domain.create())
 
     def shut_down(self, node: str, seconds: float) -> None:
         """Ask a domain to power off; by force when it has not after ``seconds``."""

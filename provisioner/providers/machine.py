@@ -53,9 +53,9 @@ class MachineProvider:
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     @property
-    def patience(self) -> float:
-        """How long, in seconds, a cluster on these machines may take to come back."""
-        return 180.0
+    def slowness(self) -> float:
+        """How many times slower than this host its machines are; deadlines are that much later."""
+        return 1
 
     @property
     def label(self) -> str:

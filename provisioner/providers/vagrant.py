@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -32,6 +32,8 @@ from provisioner.shell import Result
 from provisioner.spec import VagrantOptions
 
 PHASE = "machines"
+# Measured by emulation on two cores: kubeadm init took twelve times as long, with all at rest.
+SLOWNESS = {"kvm": 1.0, "qemu": 8.0}
 STOP_SECONDS = {"kvm": 90.0, "qemu": 300.0}
 ARTIFACTS = "/var/lib/kubelab/artifacts"
 
@@ -48,12 +50,11 @@ class VagrantProvider:
     box: BoxFile | None = None
     vagrant_home: Path = Path("/nonexistent")
     name: str = "vagrant"
-    _driver: str = field(default="", init=False, repr=False)
 
     @property
-    def patience(self) -> float:
-        """How long, in seconds, a cluster on these machines may take to come back."""
-        return {"kvm": 300.0, "qemu": 1200.0}[self.driver]
+    def slowness(self) -> float:
+        """How many times slower than this host its machines are; deadlines are that much later."""
+        return SLOWNESS[self.driver]
 
     @property
     def label(self) -> str:
@@ -85,15 +86,14 @@ class VagrantProvider:
         """``kvm`` or ``qemu``: as the spec says, as the lab began, or as the boot probe finds."""
         if self.options.driver != "auto":
             return self.options.driver
-        if not self._driver:
-            known = re.search(r'libvirt\.driver = "(\w+)"', self._vagrantfile())
-            found = "kvm" if probe_kvm().verdict == "usable" else "qemu"
-            self._driver = known[1] if known else found
-        return self._driver
+        if begun := self._begun_with():
+            return begun
+        return "kvm" if probe_kvm().verdict == "usable" else "qemu"
 
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
-        return probe_vm_host(VmHost(self.hypervisor, self.nodes, self.network, self.options))
+        options, begun = self.options, self._begun_with()
+        return probe_vm_host(VmHost(self.hypervisor, self.nodes, self.network, options, begun))
 
     def create(self, nodes: Sequence[Node], listen: Listener) -> None:
         """Make the machines that are missing, start those that are stopped, wait for SSH.
@@ -201,6 +201,7 @@ class VagrantProvider:
             "control_plane_init_timeout": 1200,
             "control_plane_leader_election": False,
             "cni_ready_timeout": 900,
+            "kubernetes_kubelet_config": {"runtimeRequestTimeout": "15m0s"},
         }
         return {
             **self.access.group_vars(),
@@ -211,6 +212,11 @@ class VagrantProvider:
     @property
     def _shots(self) -> Snapshots:
         return Snapshots(self.hypervisor, [node.name for node in self.nodes])
+
+    def _begun_with(self) -> str:
+        """The driver that the lab's machines have, or an empty text where there are none yet."""
+        known = re.search(r'libvirt\.driver = "(\w+)"', self._vagrantfile())
+        return known[1] if known else ""
 
     def _vagrantfile(self) -> str:
         file = self.folder / "Vagrantfile"

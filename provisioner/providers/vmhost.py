@@ -27,12 +27,13 @@ PLUGIN_FOR_VAGRANT_2_3 = (0, 11)
 
 @dataclass
 class VmHost:
-    """The questions about one lab's virtual machines."""
+    """The questions about one lab's virtual machines; ``driver`` is what they run by already."""
 
     hypervisor: Hypervisor
     nodes: Sequence[Node]
     network: IPv4Network
     options: VagrantOptions
+    driver: str = ""
 
     def rights(self) -> Answer:
         """Root, or the group libvirt."""
@@ -60,6 +61,8 @@ class VmHost:
             return True, "not asked: no QEMU yet", ""
         if self.options.driver == "qemu":
             return True, "not asked: the spec wants emulation", ""
+        if self.driver:
+            return True, f"not asked: this lab runs by {self.driver}", ""
         found = probe_kvm()
         words = {
             "usable": "usable",
@@ -69,7 +72,7 @@ class VmHost:
         if found.verdict == "usable":
             inner = "nested guests too" if nested() else "no nested guests"
             return True, f"{words}: {found.detail}, {inner}", ""
-        detail = f"{words} ({found.detail}): emulation, ten times slower, takes its place"
+        detail = f"{words}: {found.detail}; emulation, ten times slower, takes its place"
         hint = "Set provider.driver to auto or qemu, or enable virtualisation in the firmware."
         return self.options.driver != "kvm", detail, hint
 

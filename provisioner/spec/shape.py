@@ -137,7 +137,7 @@ class VagrantOptions(Section):
         default="qemu:///system", description="Or another host's: qemu+ssh://USER@HOST/system"
     )
     cpu_model: str = Field(
-        default="", description="A model of QEMU's; empty for the host's, or qemu64 if emulated"
+        default="", description="A model of QEMU's; empty for all that the host can do"
     )
     nested: bool = Field(default=False, description="Machines may run virtual machines themselves")
     management: Network = Field(

@@ -23,9 +23,9 @@ def test_emulation_boots_the_guest():
 def test_a_guest_that_is_not_done_in_time_is_no_guest():
     found = kvm.boot_guest("tcg", seconds=0.01)
     assert found.verdict == "broken"
-    assert "stopped after" in found.detail
+    assert "not done" in found.detail
 
 
 def test_no_device_is_no_kvm(monkeypatch, tmp_path):
     monkeypatch.setattr(kvm, "DEVICE", tmp_path / "kvm")
-    assert kvm.probe_kvm().verdict == "absent"
+    assert kvm.probe_kvm.__wrapped__().verdict == "absent"

@@ -1,0 +1,48 @@
+"""A lab that is stopped and started, and the profile that a host gets where nobody names one."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+
+def test_stopped_and_started_it_works_without_help(lab):
+    name = ("--name", lab.name)
+    lab.run("stop", *name)
+    status = lab.status()
+    assert status["phase"] == "stopped"
+    assert {node["machine"] for node in status["nodes"]} == {"stopped"}
+    lab.run("start", *name)
+    assert lab.status()["phase"] == "running"
+    assert lab.json("verify", *name)["ok"] is True
+
+
+def test_what_start_did_up_need_not_do_again(lab):
+    assert set(lab.up()["changed"].values()) == {0}
+
+
+def test_snapshots_of_containers_are_refused_in_words(lab):
+    said = lab.run("snapshot", "save", "one", "--name", lab.name, code=1)
+    assert "machine containers have no snapshots" in said
+    assert lab.json("snapshot", "list", "--name", lab.name)["snapshots"] == []
+
+
+def test_without_a_profile_the_host_is_asked_and_the_choice_kept(empty_lab, tmp_path, monkeypatch):
+    monkeypatch.setitem(empty_lab.env, "KUBELAB_HOME", str(tmp_path))
+    process = empty_lab.start("up")
+    deadline = time.monotonic() + 60
+    while not (kept := list(tmp_path.glob("*/choice.json"))):
+        if time.monotonic() > deadline:
+            pytest.fail("no choice was kept within a minute")
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    choice = json.loads(kept[0].read_text())
+    kvm = next(check["detail"] for check in choice["checks"] if check["name"] == "kvm")
+    assert choice["profile"] == ("debian12" if kvm.startswith("usable") else "embedded")
+    assert f"Profile {choice['profile']}: " in err
+    assert "kvm" in err
+    if (tmp_path / choice["profile"] / "lab.yml").exists():
+        empty_lab.run("destroy", "--yes", "--name", choice["profile"])
