@@ -85,6 +85,11 @@ class Lab:
         return self.dir / "bin" / "kubectl"
 
     @property
+    def box(self) -> Path:
+        """A link to the Vagrant box that its machines were made from, where there is one."""
+        return self.dir / "box"
+
+    @property
     def exists(self) -> bool:
         """Whether somebody made this lab and did not destroy it."""
         return self.spec_file.is_file()
@@ -158,8 +163,9 @@ class Lab:
             lock.release()
 
     def uses(self) -> set[Path]:
-        """What of the cache this lab stands on: its artifact set and its machines' roots."""
-        roots = {link.resolve() for link in self.dir.glob("machines/*/lower")}
+        """What of the cache this lab stands on: its artifact set, its machines' roots, its box."""
+        links = (*self.dir.glob("machines/*/lower"), self.box)
+        roots = {link.resolve() for link in links if link.is_symlink()}
         return roots | {self.kubectl.resolve().parent.parent}
 
     def latest_run(self) -> Path | None:

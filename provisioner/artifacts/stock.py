@@ -61,6 +61,16 @@ def _unwanted(cache: Path, wanted: Collection[Path], kept: Collection[Path]) -> 
     yield from store.folder.glob(".draft-*")
 
 
+def _unpacked_boxes(cache: Path) -> Iterator[Path]:
+    """What vagrant unpacked of boxes that are no longer in the store; it unpacks others again."""
+    there = {
+        f"kubelab-VAGRANTSLASH-{e.name.replace('@', '-')}" for e in Store(cache / "built").entries()
+    }
+    boxes = cache / "vagrant/boxes"
+    if boxes.is_dir():
+        yield from (path for path in boxes.iterdir() if path.name not in there)
+
+
 def _is_orphan(folder: Path) -> bool:
     """Whether a file of a set is no longer in the store (a set consists of hard links into it)."""
     if folder.name.startswith("."):
@@ -92,6 +102,8 @@ def prune(
         for folder in sorted((cache / "sets").glob("*")):
             if folder not in kept and _is_orphan(folder):
                 remove(folder)
+        for path in _unpacked_boxes(cache):
+            remove(path)
         for name in WORKSHOP if workshop else ("work",):
             if (cache / name).is_dir():
                 remove(cache / name)

@@ -104,9 +104,13 @@ def status(name: Name = "", as_json: Json = False) -> None:
     facts = ", ".join(f"{key} {found[key]}" for key in head if found[key])
     report.out.print(f"lab {found['lab']} ({found['provider']}): {found['phase']}", highlight=False)
     report.out.print(facts, highlight=False)
-    columns = ("node", "role", "address", "machine", "kubelet", "schedulable")
-    rows = [[node["name"], *(node[key] for key in columns[1:])] for node in found["nodes"]]
-    report.print_table("", columns, rows)
+    columns = ("name", "role", "address", "machine", "kubelet", "schedulable")
+    used = ("memory_mib", "disk_mib")
+    rows = [
+        [*(node[key] for key in columns), *(f"{node[key]} MiB" for key in used)]
+        for node in found["nodes"]
+    ]
+    report.print_table("", ("node", *columns[1:], "memory", "disk"), rows)
 
 
 def _answer(findings: list[Finding], *, as_json: bool, code: int) -> None:

@@ -84,6 +84,9 @@ class CreateMachines:
         """
         provider = make_provider(context.lab, context.spec, context.artifacts)
         context.provider = provider
+        if context.artifacts is not None and context.artifacts.box is not None:
+            context.lab.box.unlink(missing_ok=True)
+            context.lab.box.symlink_to(context.artifacts.box)
         before = {m.name for m in provider.machines() if m.state == "running"}
         provider.create(context.spec.machines, context.listen)
         started = len(context.spec.nodes) - len(before)

@@ -94,6 +94,16 @@ class MachineGroup:
             if word != "0"
         }
 
+    def memory_mib(self) -> int:
+        """What the machine's programs use, without the page cache (the kernel takes that back)."""
+        for path in self.paths():
+            lines = _read(path / "memory.stat").splitlines()
+            stat = dict(line.split() for line in lines if len(line.split()) == 2)
+            # v1 counts the groups below apart from the group's own.
+            if used := stat.get("total_rss") or stat.get("anon"):
+                return int(used) // 2**20
+        return 0
+
     def kill(self) -> None:
         """End every process of the machine, and wait until none is left.
 

@@ -1,5 +1,6 @@
 """Why a virtual machine does not come up: what its console, DHCP and this host's firewall say."""
 
+import re
 from pathlib import Path
 
 from provisioner.errors import LabError
@@ -7,6 +8,8 @@ from provisioner.providers.hypervisor import Hypervisor
 from provisioner.shell import run, tail
 
 CONSOLE_BYTES = 4000
+# A boot loader clears the screen and moves about on it; on the user's terminal that would do harm.
+ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 
 
 def console_tail(hypervisor: Hypervisor, node: str, consoles: Path) -> str:
@@ -16,7 +19,7 @@ def console_tail(hypervisor: Hypervisor, node: str, consoles: Path) -> str:
         return f"Its console ({file}) is not on this host."
     with file.open("rb") as console:
         console.seek(max(file.stat().st_size - CONSOLE_BYTES, 0))
-        said = console.read().decode(errors="replace")
+        said = ESCAPES.sub("", console.read().decode(errors="replace"))
     return f"The end of its console ({file}):\n{tail(said) or '(nothing was printed)'}"
 
 

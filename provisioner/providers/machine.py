@@ -112,7 +112,7 @@ class MachineProvider:
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
-        return [Machine(node.name, self._state(node), node.address) for node in self.nodes]
+        return [self._facts(node) for node in self.nodes]
 
     def ssh(self, node: Node) -> list[str]:
         """The command line of ``ssh`` to a node; words may be added."""
@@ -173,6 +173,14 @@ class MachineProvider:
             network=self.net,
             mounts=self.mounts,
         )
+
+    def _facts(self, node: Node) -> Machine:
+        state, folder, disk = self._state(node), self.folder / "machines" / node.name, "0"
+        if state != "absent":
+            # Files come and go while they are counted.
+            disk = run(["du", "-sxm", str(folder)], check=False).stdout.split("\t")[0] or "0"
+        memory = MachineGroup(self.label, node.name).memory_mib()
+        return Machine(node.name, state, node.address, memory, int(disk))
 
     def _state(self, node: Node) -> Any:
         if MachineGroup(self.label, node.name).processes():

@@ -200,6 +200,8 @@ class VagrantProvider:
         slow = {
             "control_plane_init_timeout": 1200,
             "control_plane_leader_election": False,
+            "worker_one_by_one": True,
+            "worker_join_ttl": "1h",
             "cni_ready_timeout": 900,
             "kubernetes_kubelet_config": {"runtimeRequestTimeout": "15m0s"},
         }

@@ -19,6 +19,7 @@ PHASE = "machines"
 # What vagrant says of a machine, like "==> worker1: Starting domain."
 SAYS = re.compile(r"(?:==>|   ) (?P<node>[a-z0-9-]+): (?P<words>.+)")
 WAITS_FOR_ADDRESS = "Waiting for domain to get an IP address"
+CLEAR = "\x1b[K"
 # What is of no use to somebody who waits: the settings of a domain, one a line.
 SETTING = re.compile(r"^\s*--? ")
 
@@ -66,10 +67,12 @@ class Vagrant:
         deadline = threading.Timer(seconds, give_up)
         deadline.start()
         try:
-            with self.log.open("a", encoding="utf-8") as log:
+            with self.log.open("a", encoding="utf-8", buffering=1) as log:
                 for line in self._vagrant.up(provider="libvirt", stream_output=True):
-                    log.write(line)
-                    self._tell(line, last, listen)
+                    # A progress bar is drawn over itself, thousands of times.
+                    said = line.rpartition(CLEAR)[2]
+                    log.write(said)
+                    self._tell(said, last, listen)
         except CalledProcessError as error:
             waiting = [name for name in names if last.get(name, "").startswith(WAITS_FOR_ADDRESS)]
             if late.is_set() and waiting:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -144,6 +145,22 @@ class TestOneMachine:
         assert vm.status()["phase"] == "stopped"
         vm.json("start", "--name", vm.name, seconds=SECONDS)
 
+    def test_a_paused_machine_goes_on(self, vm):
+        domain = next(d for d in virsh("list", "--name") if d.endswith("-solo"))
+        subprocess.run(["virsh", "suspend", domain], check=True, capture_output=True)
+        assert vm.status()["phase"] == "stopped"
+        vm.json("start", "--name", vm.name, seconds=SECONDS)
+        assert vm.status()["phase"] == "running"
+
+    def test_machines_outlive_libvirtd(self, vm):
+        ours = [p for p in psutil.process_iter() if p.name() == "libvirtd"]
+        if not ours or ours[0].parent().name() != "tini":
+            pytest.skip("libvirtd is a service of this host's")
+        ours[0].terminate()
+        ours[0].wait(30)
+        vm.json("start", "--name", vm.name, seconds=SECONDS)
+        assert vm.status()["phase"] == "running"
+
     def test_destroy_leaves_libvirt_as_it_was(self, vm):
         others = [d for d in virsh("list", "--all", "--name") if "kubelab-vm-" not in d]
         vm.run("destroy", "--yes", "--name", vm.name)
@@ -155,6 +172,46 @@ class TestOneMachine:
             assert "kubelab" not in after["pools"]
             assert after["files"] == []
         assert not vm.dir.exists()
+
+
+def refused(tmp_path, change, code):
+    data = yaml.safe_load(yaml.safe_dump(SPEC))
+    change(data)
+    (tmp_path / "vm.yml").write_text(yaml.safe_dump(data))
+    return Lab("vm").run("up", "-f", str(tmp_path / "vm.yml"), code=code)
+
+
+def test_more_memory_than_there_is_is_refused(tmp_path):
+    def change(data):
+        data["nodes"][0]["memory_mib"] = 4000000
+
+    said = refused(tmp_path, change, 3)
+    assert "memory" in said
+    assert "nodes[].memory_mib" in said
+
+
+def test_a_taken_network_is_refused(tmp_path):
+    def change(data):
+        data["provider"]["management"] = "10.99.7.0/24"
+
+    subprocess.run(["ip", "link", "add", "taken2", "type", "bridge"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "10.99.7.9/24", "dev", "taken2"], check=True)
+        subprocess.run(["ip", "link", "set", "taken2", "up"], check=True)
+        said = refused(tmp_path, change, 3)
+        assert "taken2" in said
+        assert "provider.management" in said
+    finally:
+        subprocess.run(["ip", "link", "delete", "taken2"], check=True)
+
+
+def test_a_box_that_nobody_has_is_refused(tmp_path):
+    def change(data):
+        data["provider"]["box"]["name"] = "centos9"
+
+    said = refused(tmp_path, change, 2)
+    assert "provider.box.name" in said
+    assert "debian12" in said
 
 
 def test_a_strange_domain_of_our_name_is_not_touched(tmp_path):

@@ -1,0 +1,54 @@
+"""What vagrant says, what a console holds, and what both become for the user."""
+
+from provisioner.providers.diagnosis import console_tail, why_no_address
+from provisioner.providers.hypervisor import DomainFacts
+from provisioner.providers.vagrantcli import Vagrant
+
+
+def told(tmp_path, *lines):
+    events, last = [], {}
+    for line in lines:
+        Vagrant(tmp_path, tmp_path / "home")._tell(line, last, events.append)
+    return events, last
+
+
+def test_a_machine_that_waits_is_told_by_its_name(tmp_path):
+    events, last = told(
+        tmp_path,
+        "Bringing machine 'one' up with 'libvirt' provider...\n",
+        "==> one:  -- Cpus:              2\n",
+        "==> one: Waiting for domain to get an IP address...\n",
+        "    one: SSH auth method: private key\n",
+    )
+    assert [event.host for event in events] == ["one", "one"]
+    assert events[0].detail == "Waiting for domain to get an IP address..."
+    assert last == {"one": "SSH auth method: private key"}
+
+
+class Hypervisor:
+    prefix = "kubelab-x-"
+
+    def facts(self, node):
+        return DomainFacts(self.prefix + node, "running", ours=True, memory_mib=1, disk_mib=1)
+
+    def bridge(self, network):
+        return "virbr7"
+
+    def leases(self):
+        return []
+
+
+def test_a_console_is_shown_without_what_moves_the_cursor(tmp_path):
+    text = "\x1b[H\x1b[J\x1b[1;1HBooting...\x1b[0;32m OK \x1b[0m\r\n\r\nkernel panic\r\n"
+    (tmp_path / "kubelab-x-one.console").write_bytes(text.encode())
+    said = console_tail(Hypervisor(), "one", tmp_path)
+    assert "Booting... OK \nkernel panic" in said
+    assert "\x1b" not in said
+
+
+def test_no_address_ends_in_a_diagnosis(tmp_path):
+    error = why_no_address(Hypervisor(), "one", tmp_path, tmp_path / "vagrant.log")
+    assert "one" in error.brief
+    for word in ("console", "DHCP leases", "virbr7", "vagrant.log"):
+        assert word in error.details
+    assert "kubelab up" in error.hint
