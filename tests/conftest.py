@@ -100,7 +100,8 @@ def host_state() -> dict[str, list[str]]:
     return {
         "links": [link["ifname"] for link in json.loads("\n".join(lines("ip", "-j", "link")))],
         "routes": lines("ip", "route"),
-        "rules": lines("nft", "list", "ruleset"),
+        # Without counters: packets come and go.
+        "rules": lines("nft", "--stateless", "list", "ruleset"),
         "mounts": mounts,
         "cgroups": groups,
         "processes": processes,

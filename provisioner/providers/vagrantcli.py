@@ -1,5 +1,6 @@
 """Vagrant, by python-vagrant: with a deadline, a home of ours, and who waits for what."""
 
+import logging
 import os
 import re
 import threading
@@ -9,11 +10,13 @@ from pathlib import Path
 from subprocess import CalledProcessError
 from typing import IO, Any
 
-import vagrant
-
 from provisioner.errors import LabError
 from provisioner.model import Event, Listener
 from provisioner.shell import TETHER, end_children, missing, tail
+
+# python-vagrant says on import that there is no vagrant, also to those who never want one.
+logging.getLogger("vagrant").addHandler(logging.NullHandler())
+import vagrant  # noqa: E402
 
 PHASE = "machines"
 # What vagrant says of a machine, like "==> worker1: Starting domain."
@@ -78,7 +81,7 @@ class Vagrant:
             if late.is_set() and waiting:
                 return waiting
             raise self._failure(error, seconds if late.is_set() else 0) from None
-        except FileNotFoundError:
+        except (FileNotFoundError, RuntimeError):
             raise missing(["vagrant"]) from None
         finally:
             deadline.cancel()
@@ -106,7 +109,7 @@ class Vagrant:
         """Let vagrant remove what it knows of; that it fails or hangs is no matter here."""
         deadline = threading.Timer(seconds, end_children)
         deadline.start()
-        with suppress(CalledProcessError, FileNotFoundError):
+        with suppress(CalledProcessError, FileNotFoundError, RuntimeError):
             self._vagrant.destroy()
         deadline.cancel()
 
