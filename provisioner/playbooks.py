@@ -81,10 +81,12 @@ class _Run:
     def error(self, status: str) -> LabError:
         """What a run that did not succeed says to the user."""
         if status == "canceled":
-            return Interrupted("interrupted while Ansible was at work", "", GONE_ON)
+            hint = "Run the same command again: it goes on from here."
+            return Interrupted("interrupted while Ansible was at work", "", hint)
         if not self.failures:
             return LabError(f"Ansible ended as {status}", tail("\n".join(self.output)), GONE_ON)
-        host, task, reason = self.failures[-1]
+        # What came after the first failure may be no more than its consequence.
+        host, task, reason = self.failures[0]
         others = sorted({other for other, _, _ in self.failures} - {host})
         also = f"\n(also on {', '.join(others)})" if others else ""
         return LabError(f"{host}: {task}: failed", reason + also, GONE_ON)
