@@ -71,3 +71,12 @@ def test_prune_of_the_workshop_takes_the_compiler_caches_along(catalog, tmp_path
     (removed,) = prune(catalog, tmp_path, [], workshop=True)
     assert removed.size == 5
     assert not (tmp_path / "go").exists()
+
+
+def test_prune_removes_what_vagrant_unpacked_of_boxes_that_are_gone(catalog, tmp_path):
+    held = put(tmp_path, "box-mine", "key")
+    boxes = tmp_path / "vagrant/boxes"
+    for name in ("box-mine-key", "box-mine-older"):
+        (boxes / f"kubelab-VAGRANTSLASH-{name}").mkdir(parents=True)
+    prune(catalog, tmp_path, [held / "package.box"])
+    assert [path.name for path in boxes.iterdir()] == ["kubelab-VAGRANTSLASH-box-mine-key"]
