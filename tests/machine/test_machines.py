@@ -23,8 +23,10 @@ NODES = [
     Node("one", "control-plane", "10.82.0.10", 1, 512),
     Node("two", "worker", "10.82.0.11", 1, 512),
 ]
+# A shell starts background jobs with SIGINT ignored, and what they start inherits that.
 ALONE = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from tests.machine.test_machines import provider, NODES
 listen = lambda event: None
