@@ -62,7 +62,7 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 
 test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/destroy tests/vm
+	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/power tests/destroy tests/vm
 
 test-kvm: setup ## The three-node lab on virtual machines; by emulation that takes an hour
 	@$(BIN)/pytest -q -s tests/kvm

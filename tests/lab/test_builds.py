@@ -18,7 +18,7 @@ def left_of(place):
     for process in psutil.process_iter():
         try:
             words = [*process.cmdline(), process.cwd()]
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        except psutil.Error:
             continue
         if any(str(place) in word for word in words):
             found.append(" ".join(words))
