@@ -17,8 +17,8 @@ from provisioner.providers import nspawn
 from provisioner.providers.cgroups import MachineGroup, groups_of
 from provisioner.providers.host import probe_host
 from provisioner.providers.network import LabNetwork, short
-from provisioner.providers.ssh import SshAccess, make_key
-from provisioner.shell import Result, run, tail
+from provisioner.providers.ssh import ReachedBySsh, make_key
+from provisioner.shell import run, tail
 
 PHASE = "machines"
 SSH_SECONDS = 60.0
@@ -33,7 +33,7 @@ NO_SNAPSHOTS = LabError(
 
 
 @dataclass
-class MachineProvider:
+class MachineProvider(ReachedBySsh):
     """The machines of one lab on this host.
 
     ``inside`` are the ranges of pods and services, which are never looked for outside the lab.
@@ -61,11 +61,6 @@ class MachineProvider:
     def label(self) -> str:
         """The lab's name on this host, where a lab of the same name may live in another folder."""
         return f"{self.lab}-{short(str(self.folder.resolve()), 6)}"
-
-    @property
-    def access(self) -> SshAccess:
-        """How machines are reached."""
-        return SshAccess(self.folder / "ssh")
 
     @property
     def net(self) -> LabNetwork:
@@ -113,18 +108,6 @@ class MachineProvider:
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
         return [self._facts(node) for node in self.nodes]
-
-    def ssh(self, node: Node) -> list[str]:
-        """The command line of ``ssh`` to a node; words may be added."""
-        return self.access.argv(node.address)
-
-    def exec(self, node: Node, argv: Sequence[str], *, check: bool = True) -> Result:
-        """Run a command on a node, as root.
-
-        Raises:
-            CommandError: it failed (and ``check``), or the node cannot be reached.
-        """
-        return self.access.exec(node.address, argv, check=check)
 
     def snapshots(self) -> list[Snapshot]:
         """None: the state of a machine's processes is this host's kernel's."""

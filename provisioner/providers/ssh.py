@@ -9,6 +9,7 @@ from pathlib import Path
 import tenacity
 
 from provisioner.errors import CommandError
+from provisioner.model import Node
 from provisioner.shell import Result, run
 
 
@@ -121,3 +122,26 @@ class SshAccess:
             if not connection.recv(4):
                 raise ConnectionError("closed before its banner")
         self.exec(address, ["true"], seconds=10)
+
+
+class ReachedBySsh:
+    """The part of a provider that is the same wherever machines are reached by the lab's key."""
+
+    folder: Path
+
+    @property
+    def access(self) -> SshAccess:
+        """How machines are reached."""
+        return SshAccess(self.folder / "ssh")
+
+    def ssh(self, node: Node) -> list[str]:
+        """The command line of ``ssh`` to a node; words may be added."""
+        return self.access.argv(node.address)
+
+    def exec(self, node: Node, argv: Sequence[str], *, check: bool = True) -> Result:
+        """Run a command on a node, as root.
+
+        Raises:
+            CommandError: it failed (and ``check``), or the node cannot be reached.
+        """
+        return self.access.exec(node.address, argv, check=check)

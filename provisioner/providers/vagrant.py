@@ -14,11 +14,17 @@ from provisioner.errors import CommandError, HostError, LabError
 from provisioner.model import Event, Finding, Listener, Machine, Node, Snapshot
 from provisioner.providers.diagnosis import console_tail, why_no_address
 from provisioner.providers.firstlogin import let_root_in
-from provisioner.providers.hypervisor import POOL, POOL_PATH, Hypervisor, ensure_service
+from provisioner.providers.hypervisor import (
+    POOL,
+    POOL_PATH,
+    Hypervisor,
+    answers,
+    ensure_service,
+)
 from provisioner.providers.kvm import probe_kvm
 from provisioner.providers.network import short
 from provisioner.providers.snapshots import Snapshots
-from provisioner.providers.ssh import SshAccess, make_key
+from provisioner.providers.ssh import ReachedBySsh, make_key
 from provisioner.providers.vagrantcli import Vagrant
 from provisioner.providers.vmhost import VmHost, probe_vm_host
 from provisioner.render import (
@@ -28,7 +34,6 @@ from provisioner.render import (
     VagrantLab,
     render_vagrantfile,
 )
-from provisioner.shell import Result
 from provisioner.spec import VagrantOptions
 
 PHASE = "machines"
@@ -39,7 +44,7 @@ ARTIFACTS = "/var/lib/kubelab/artifacts"
 
 
 @dataclass
-class VagrantProvider:
+class VagrantProvider(ReachedBySsh):
     """The virtual machines of one lab. ``box`` may be missing where nothing is created."""
 
     lab: str
@@ -65,11 +70,6 @@ class VagrantProvider:
     def prefix(self) -> str:
         """What the names of all domains, volumes and networks of the lab start with."""
         return f"kubelab-{self.label}-"
-
-    @property
-    def access(self) -> SshAccess:
-        """How machines are reached."""
-        return SshAccess(self.folder / "ssh")
 
     @cached_property
     def hypervisor(self) -> Hypervisor:
@@ -137,23 +137,16 @@ class VagrantProvider:
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
+        if self._begun_with():
+            # They outlive libvirtd, and after a restart of the host nobody may have started it.
+            ensure_service(self.options.uri)
+        elif not answers(self.options.uri):
+            return [Machine(node.name, "absent", node.address) for node in self.nodes]
         found = [self.hypervisor.facts(node.name) for node in self.nodes]
         return [
             Machine(n.name, f.state if f.ours else "absent", n.address, f.memory_mib, f.disk_mib)
             for n, f in zip(self.nodes, found, strict=True)
         ]
-
-    def ssh(self, node: Node) -> list[str]:
-        """The command line of ``ssh`` to a node; words may be added."""
-        return self.access.argv(node.address)
-
-    def exec(self, node: Node, argv: Sequence[str], *, check: bool = True) -> Result:
-        """Run a command on a node, as root.
-
-        Raises:
-            CommandError: it failed (and ``check``), or the node cannot be reached.
-        """
-        return self.access.exec(node.address, argv, check=check)
 
     def snapshots(self) -> list[Snapshot]:
         """The snapshots that every machine of the lab has."""

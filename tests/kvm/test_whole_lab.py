@@ -18,7 +18,7 @@ def whole():
     text = text.replace("  driver: auto\n", "  driver: auto\n  management: 192.168.184.0/24\n")
     found.spec.write_text(text)
     yield found
-    if found.dir.exists():
+    if (found.dir / "lab.yml").exists():
         found.run("destroy", "--yes", "--name", found.name)
 
 

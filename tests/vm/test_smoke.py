@@ -60,7 +60,7 @@ def vm():
     HOME.mkdir(exist_ok=True)
     found.spec.write_text(yaml.safe_dump(SPEC))
     yield found
-    if found.dir.exists():
+    if (found.dir / "lab.yml").exists():
         found.run("destroy", "--yes", "--name", found.name)
 
 
