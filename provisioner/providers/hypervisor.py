@@ -160,7 +160,7 @@ class Hypervisor:
         return int(sum(volume.info()[2] for volume in own) // 2**20)
 
     def ensure_pool(self) -> None:
-        """Make the storage pool of all labs on that host, unless it is there."""
+        """Make the storage pool of all labs on that host, unless it is there with its folder."""
         try:
             pool = self.link.storagePoolLookupByName(POOL)
         except libvirt.libvirtError:
@@ -168,8 +168,13 @@ class Hypervisor:
             pool = self.link.storagePoolDefineXML(
                 f"<pool type='dir'><name>{POOL}</name>{place}</pool>"
             )
+        try:
+            pool.refresh()
+        except libvirt.libvirtError:
+            # Not started, or its folder went away under it.
+            if pool.isActive():
+                pool.destroy()
             pool.build()
-        if not pool.isActive():
             pool.create()
 
     def leases(self) -> list[str]:
