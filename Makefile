@@ -21,7 +21,7 @@ SETUP_INSTALL := dnf -y install $(SETUP_PACKAGES)
 endif
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
-.PHONY: help setup lab-up lab-down lab-status lab-verify lint test test-fast test-real test-kvm \
+.PHONY: help setup lab-up lab-down lab-status lab-verify lint test test-fast test-real test-vm test-kvm \
   bench bench-kvm lock clean
 
 help: ## Say what there is
@@ -62,7 +62,10 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 
 test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/power tests/destroy tests/vm
+	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/power tests/destroy
+
+test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour
+	@$(BIN)/pytest -q tests/vm
 
 test-kvm: setup ## The three-node lab on virtual machines; by emulation that takes an hour
 	@$(BIN)/pytest -q -s tests/kvm
