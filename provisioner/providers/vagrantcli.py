@@ -124,11 +124,3 @@ class Vagrant:
         """The domains that vagrant knows of, by their UUIDs."""
         files = (self.folder / ".vagrant/machines").glob("*/libvirt/id")
         return {file.read_text(encoding="utf-8").strip() for file in files}
-
-    def validate(self) -> None:
-        """Ask vagrant whether it takes the Vagrantfile.
-
-        Raises:
-            CalledProcessError: it does not.
-        """
-        self._vagrant.validate(str(self.folder))
