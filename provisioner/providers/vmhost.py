@@ -21,8 +21,9 @@ from provisioner.spec import VagrantOptions
 NEEDED = ("vagrant", "qemu-system-x86_64", "qemu-img", "libvirtd")
 # What a machine's system and images took, in MiB, on the largest node that was measured.
 NODE_DISK_MIB = 4000
-# vagrant-libvirt before 0.11 does not load in vagrant 2.3 and later (its changelog, 0.11.0).
-PLUGIN_FOR_VAGRANT_2_3 = (0, 11)
+# vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 on, until 2.4.1 (vagrant-libvirt#1749).
+BROKEN_VAGRANTS = ((2, 3, 5), (2, 4, 1))
+BROKEN_PLUGINS = (0, 12, 2)
 
 
 @dataclass
@@ -150,8 +151,9 @@ class VmHost:
         said = f"vagrant {_dotted(core)}, vagrant-libvirt {_dotted(plugin) or 'missing'}"
         if not plugin:
             return False, said, "Install vagrant-libvirt from your distribution."
-        if core >= (2, 3) and plugin < PLUGIN_FOR_VAGRANT_2_3:
-            return False, f"{said}: known to break together", "Upgrade vagrant-libvirt to 0.11."
+        first, mended = BROKEN_VAGRANTS
+        if first <= core < mended and plugin <= BROKEN_PLUGINS:
+            return False, f"{said}: known to break together", "Take vagrant 2.3.4, or 2.4.1."
         return True, said, ""
 
     def names(self) -> Answer:
