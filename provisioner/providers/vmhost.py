@@ -19,9 +19,9 @@ from provisioner.shell import run
 from provisioner.spec import VagrantOptions
 
 NEEDED = ("vagrant", "qemu-system-x86_64", "qemu-img", "libvirtd")
-# What a machine's system and images took, in MiB, on the largest node that was measured.
+# An allowance in MiB, not a measurement: the box has 1.7 GB, and docker's images are copied once.
 NODE_DISK_MIB = 4000
-# vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 on, until 2.4.1 (vagrant-libvirt#1749).
+# vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 until 2.4.1 (vagrant-libvirt#1749).
 BROKEN_VAGRANTS = ((2, 3, 5), (2, 4, 1))
 BROKEN_PLUGINS = (0, 12, 2)
 
