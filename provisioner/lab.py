@@ -138,7 +138,8 @@ class Lab:
     def locked(self, command: str, wait: float = 0) -> Iterator[None]:
         """Be the only writer of this lab, for at most ``wait`` seconds of patience.
 
-        The lock file stays beside the lab's folder, so that destroying a lab cannot unlock it.
+        The lock file is beside the lab's folder, so that destroying a lab cannot unlock it, and goes
+        with the lab: who waits for it takes a new one.
 
         Raises:
             BusyError: another command holds the lab.
@@ -160,6 +161,8 @@ class Lab:
             yield
         finally:
             holder.unlink(missing_ok=True)
+            if not self.dir.exists():
+                Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
 
     def uses(self) -> set[Path]:

@@ -30,7 +30,7 @@ class BuildArtifacts:
         return True
 
     def run(self, context: Context) -> str:
-        """Build them, and put kubectl where the lab's commands find it.
+        """Build them, and put kubectl where the commands of a lab find it, if there is one.
 
         Raises:
             LabError: a source cannot be reached, or a build failed.
@@ -45,8 +45,9 @@ class BuildArtifacts:
         jobs = (os.cpu_count() or 1) + 1
         found = build_set(context.catalog, order_of(context.spec), cache(), listen, jobs=jobs)
         context.artifacts = found
-        kubectl = context.lab.kubectl
-        kubectl.parent.mkdir(parents=True, exist_ok=True)
-        kubectl.unlink(missing_ok=True)
-        kubectl.symlink_to(found.folder / "bin/kubectl")
+        if context.lab.exists:
+            kubectl = context.lab.kubectl
+            kubectl.parent.mkdir(parents=True, exist_ok=True)
+            kubectl.unlink(missing_ok=True)
+            kubectl.symlink_to(found.folder / "bin/kubectl")
         return f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"

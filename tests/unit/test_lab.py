@@ -5,7 +5,7 @@ import pytest
 
 from provisioner.artifacts.catalog import known_by
 from provisioner.errors import BusyError, UsageError
-from provisioner.lab import Lab, all_labs, read_events
+from provisioner.lab import Lab, all_labs, home, read_events
 from provisioner.spec import parse_spec
 
 
@@ -70,6 +70,21 @@ def test_a_second_writer_is_told_who_holds_the_lab():
         process.join(10)
     with Lab("a").locked("destroy"):
         assert os.getpid()
+
+
+def test_nothing_stays_of_a_lab_that_is_gone():
+    lab = Lab("a")
+    with lab.locked("destroy"):
+        assert list(home().iterdir())
+    assert list(home().iterdir()) == []
+
+
+def test_the_lock_of_a_lab_that_stays_stays():
+    lab = Lab("a")
+    lab.prepare()
+    with lab.locked("up"):
+        pass
+    assert (home() / ".a.lock").is_file()
 
 
 def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path):
