@@ -138,7 +138,7 @@ class Lab:
     def locked(self, command: str, wait: float = 0) -> Iterator[None]:
         """Be the only writer of this lab, for at most ``wait`` seconds of patience.
 
-        The lock file is beside the lab's folder, so that destroying a lab cannot unlock it, and goes
+        The lock file is beside the lab's folder, so that destroying a lab cannot unlock it. It goes
         with the lab: who waits for it takes a new one.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -121,14 +121,7 @@ def _disks(node: Node, docker_gib: int) -> list[dict[str, Any]]:
 
 
 def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
-    """The Vagrantfile of a lab; emulated machines have one processor, whatever the spec gives them.
-
-    With several, QEMU 7.2 runs a thread for each, and a guest's kernel that patches its own text
-    (as Linux does for static keys) was seen to lock up on an old copy of it.
-
-    Raises:
-        jinja2.UndefinedError: the template asks for more than there is.
-    """
+    """The Vagrantfile of a lab. Raises jinja2's UndefinedError where the template asks for more."""
     emulated = lab.driver == "qemu"
     # All that emulation can do: without AES instructions TLS is most of an API server's work.
     mode = "maximum" if emulated else "host-passthrough"
@@ -140,13 +133,12 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
         autoescape=False,  # noqa: S701
     )
     environment.filters["ruby"] = _ruby
-    nodes = [replace(node, cpus=1) if emulated else node for node in lab.nodes]
     values = vars(lab) | options.model_dump(exclude={"name", "box", "driver"})
     values |= {
         "cpu_mode": "custom" if options.cpu_model else mode,
         "management_network": options.management,
         "netmask": str(lab.network.netmask),
         "boot_timeout": BOOT_SECONDS[lab.driver],
-        "nodes": [vars(n) | {"disks": _disks(n, options.docker_disk_gib)} for n in nodes],
+        "nodes": [vars(n) | {"disks": _disks(n, options.docker_disk_gib)} for n in lab.nodes],
     }
     return environment.from_string(VAGRANTFILE.read_text(encoding="utf-8")).render(values)

@@ -191,8 +191,6 @@ class VagrantProvider(ReachedBySsh):
             "services": ["docker.socket", "docker.service"],
         }
         slow = {
-            # They have one processor each, as render_vagrantfile says.
-            "control_plane_ignore_preflight_errors": ["NumCPU"],
             "control_plane_init_timeout": 1200,
             "control_plane_leader_election": False,
             "worker_one_by_one": True,

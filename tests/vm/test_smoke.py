@@ -12,8 +12,12 @@ import psutil
 import pytest
 import yaml
 
+from provisioner.artifacts.catalog import known_by
+from provisioner.lab import profiles
 from provisioner.providers.network import short
+from provisioner.spec import read_spec
 from tests.conftest import HOME, PROJECT, Lab
+from tests.unit.test_vagrantfile import VIRTUAL, vagrantfile
 
 SECONDS = 1800
 POOL = Path("/var/lib/libvirt/kubelab")
@@ -229,3 +233,23 @@ def test_a_strange_domain_of_our_name_is_not_touched(tmp_path):
         assert name in virsh("list", "--all", "--name")
     finally:
         subprocess.run(["virsh", "undefine", name], check=True)
+
+
+def test_a_full_disk_is_refused_before_anything_is_made(tmp_path):
+    POOL.mkdir(exist_ok=True)
+    before = libvirt_state()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(POOL)], check=True)
+    try:
+        said = refused(tmp_path, lambda data: None, 3)
+        assert str(POOL) in said
+        assert "Make room" in said
+    finally:
+        subprocess.run(["umount", str(POOL)], check=True)
+    assert libvirt_state() == before
+
+
+@pytest.mark.parametrize("name", VIRTUAL)
+def test_vagrant_takes_the_file_of_every_profile(name, tmp_path):
+    (tmp_path / "Vagrantfile").write_text(vagrantfile(read_spec(profiles()[name], known_by)))
+    done = subprocess.run(["vagrant", "validate"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

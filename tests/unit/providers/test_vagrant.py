@@ -1,5 +1,11 @@
 """What vagrant says, what a console holds, and what both become for the user."""
 
+import os
+import time
+
+import pytest
+
+from provisioner.errors import LabError
 from provisioner.providers.diagnosis import console_tail, why_no_address
 from provisioner.providers.hypervisor import DomainFacts
 from provisioner.providers.vagrantcli import Vagrant
@@ -52,3 +58,42 @@ def test_no_address_ends_in_a_diagnosis(tmp_path):
     for word in ("console", "DHCP leases", "virbr7", "vagrant.log"):
         assert word in error.details
     assert "kubelab up" in error.hint
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Puts a program of this text in vagrant's place; what it starts ends with it."""
+
+    def put(text):
+        (tmp_path / "bin").mkdir()
+        file = tmp_path / "bin/vagrant"
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+        return Vagrant(tmp_path, tmp_path / "home")
+
+    return put
+
+
+def test_a_vagrant_that_hangs_is_given_up(program):
+    vagrant = program('echo "==> one: Importing base box"; exec sleep 60')
+    begin = time.monotonic()
+    with pytest.raises(LabError, match="did not end within 1 s") as caught:
+        vagrant.up(["one"], print, seconds=1)
+    assert time.monotonic() - begin < 20
+    assert "Importing base box" in caught.value.details
+    assert str(vagrant.log) in caught.value.details
+    assert "kubelab up" in caught.value.hint
+
+
+def test_machines_without_an_address_are_named_when_time_is_up(program):
+    waits = 'echo "==> one: Waiting for domain to get an IP address..."'
+    vagrant = program(f"{waits}; exec sleep 60")
+    assert vagrant.up(["one", "two"], print, seconds=1) == ["one"]
+
+
+def test_a_vagrant_that_fails_is_quoted(program):
+    vagrant = program('echo "==> one: No space left on device"; exit 3')
+    with pytest.raises(LabError, match=r"failed \(3\)") as caught:
+        vagrant.up(["one"], print, seconds=30)
+    assert "No space left" in caught.value.details
