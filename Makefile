@@ -21,7 +21,7 @@ SETUP_INSTALL := dnf -y install $(SETUP_PACKAGES)
 endif
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
-.PHONY: help setup lab-up lab-down lab-status lab-verify lint test test-fast test-real test-vm test-kvm \
+.PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lint test test-fast test-real test-vm test-kvm \
   bench bench-kvm lock clean
 
 help: ## Say what there is
@@ -45,6 +45,12 @@ lab-status: setup ## Show the lab as it is now
 
 lab-verify: setup ## Prove that the cluster works
 	@$(KUBELAB) verify $(NAMED)
+
+lab-reset: setup ## Take a worker out of the cluster, its machine clean: NODE=worker1
+	@$(if $(NODE),,echo "Which node? make lab-reset NODE=worker1" >&2; exit 2;)$(KUBELAB) node reset $(NODE) $(NAMED)
+
+lab-rejoin: setup ## Bring a worker back into the cluster: NODE=worker1
+	@$(if $(NODE),,echo "Which node? make lab-rejoin NODE=worker1" >&2; exit 2;)$(KUBELAB) node rejoin $(NODE) $(NAMED)
 
 lab-down: setup ## Destroy the lab: machines, network and state
 	@$(KUBELAB) destroy --yes $(NAMED)

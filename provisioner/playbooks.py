@@ -27,9 +27,13 @@ GONE_ON = "Mend that and run the command again: it goes on from here."
 
 @dataclass
 class Recap:
-    """What a playbook did: per host, how many tasks ended how (Ansible's own words as keys)."""
+    """What a playbook did: per host, how many tasks ended how (Ansible's own words as keys).
+
+    ``stats`` is what its tasks handed out by ``set_stats``.
+    """
 
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
+    stats: dict[str, Any] = field(default_factory=dict)
 
     @property
     def changed(self) -> int:
@@ -62,6 +66,7 @@ class _Run:
         for word in ("ok", "changed", "failures", "dark", "skipped", "rescued"):
             for host, count in data.get(word, {}).items():
                 self.recap.hosts.setdefault(host, {"changed": 0})[word] = count
+        self.recap.stats = data.get("artifact_data") or {}
 
     def _pass_on(self, status: Status, data: Mapping[str, Any]) -> None:
         result = data.get("res") or {}
@@ -123,11 +128,12 @@ def run_playbook(
     listen: Listener,
     config: Path,
     limit: str = "",
-    env: Mapping[str, str] | None = None,
+    variables: Mapping[str, Any] | None = None,
 ) -> Recap:
     """Run a playbook to its end, with ``config`` as its ansible.cfg.
 
-    Nothing of the run stays on disk: a result may hold what others should not read.
+    Nothing of the run stays on disk: a result may hold what others should not read. ``variables``
+    are seen in the list of processes, so they hold no secret.
 
     Raises:
         LabError: a task failed or a host was unreachable; it names host, task and reason.
@@ -141,9 +147,9 @@ def run_playbook(
             playbook=str(playbook),
             inventory=str(inventory),
             limit=limit or None,
+            extravars=dict(variables or {}),
             event_handler=run.handle,
             envvars={
-                **(env or {}),
                 "ANSIBLE_CONFIG": str(config),
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             },

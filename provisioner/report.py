@@ -170,6 +170,11 @@ def print_choice(profile: str, why: str, findings: Sequence[Finding]) -> None:
     err.print(Text(f"Profile {profile}: {why}."), soft_wrap=True)
 
 
+def print_notice(text: str) -> None:
+    """What the user has to know although all went well; on stderr."""
+    err.print(Text("Note: ", "bold yellow").append(text), soft_wrap=True)
+
+
 def print_error(error: LabError) -> None:
     """The three parts of an error, on stderr."""
     err.print(Text("Error: ", "bold red").append(error.brief, "bold"), soft_wrap=True)

@@ -24,9 +24,8 @@ def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
         raise _NotYetError(
             f"the API server does not answer: {error.details.splitlines()[-1]}"
         ) from None
-    for name in nodes:
-        if name not in found:
-            raise _NotYetError(f"{name}: not registered with the API server")
+    # What is not registered was reset, or never joined: it will not come by waiting.
+    for name in (name for name in nodes if name in found):
         renewed = leases.get(name, {}).get("spec", {}).get("renewTime")
         if renewed is None or datetime.fromisoformat(renewed).timestamp() < since:
             raise _NotYetError(f"{name}: no heartbeat of its kubelet since the machine came up")
@@ -35,7 +34,7 @@ def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
 
 
 def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds: float) -> None:
-    """Wait until every node is Ready and its kubelet was heard after ``since`` (epoch seconds).
+    """Wait until every node of the cluster is Ready and was heard after ``since`` (epoch seconds).
 
     Raises:
         LabError: one was not within ``seconds``; names it.

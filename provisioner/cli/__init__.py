@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.cli import access, extras, lab, power
+from provisioner.cli import access, extras, lab, node, power
 from provisioner.errors import Interrupted, LabError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ COMMANDS: list[Callable[..., None]] = [
 ]
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(node.node, name="node")
 app.add_typer(power.snapshot, name="snapshot")
 app.add_typer(extras.artifacts, name="artifacts")
 app.add_typer(extras.spec, name="spec")

@@ -1,6 +1,8 @@
 """Phases that make machines a cluster, by Ansible."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from provisioner.artifacts.catalog import merged_keys
 from provisioner.checks.kubectl import Kubectl
@@ -40,11 +42,13 @@ class WriteInventory:
 
 @dataclass
 class RunPlaybook:
-    """Run one of our playbooks on the lab."""
+    """Run one of our playbooks on the lab, or on one node of it."""
 
     playbook: str = "site.yml"
     key: str = "cluster"
     title: str = "Cluster"
+    limit: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
     def needed(self, context: Context) -> bool:  # noqa: ARG002
         """Always: the roles ask each host what is missing."""
@@ -62,6 +66,8 @@ class RunPlaybook:
             phase=self.key,
             listen=context.listen,
             config=PROJECT / "ansible.cfg",
+            limit=self.limit,
+            variables=self.variables,
         )
         context.recap = recap
         counts = ", ".join(f"{host} {c['changed']}" for host, c in sorted(recap.hosts.items()))

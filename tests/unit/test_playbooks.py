@@ -65,3 +65,10 @@ def test_the_recap_counts_what_changed(run):
 def test_what_ansible_said_is_kept_where_no_task_failed(run):
     run.handle({"event": "error", "stdout": "ERROR! no such playbook"})
     assert "no such playbook" in run.error("failed").details
+
+
+def test_what_a_task_hands_out_is_in_the_recap(run):
+    stats = {"ok": {"a": 1}, "changed": {"a": 1}, "artifact_data": {"left_alone": {"a": "why"}}}
+    run.handle({"event": "playbook_on_stats", "event_data": stats})
+    assert run.recap.stats == {"left_alone": {"a": "why"}}
+    assert run.recap.changed == 1

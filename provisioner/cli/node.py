@@ -1,0 +1,132 @@
+"""Commands about one node: its pods away and back, itself out of the cluster and back."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from provisioner import report
+from provisioner.artifacts.catalog import known_by
+from provisioner.cli.common import Json, Name, existing, run_with_progress
+from provisioner.errors import LabError, UsageError
+from provisioner.lab import all_labs
+from provisioner.phases.base import Context, Phase
+from provisioner.recipes import drain_recipe, rejoin_recipe, reset_recipe, uncordon_recipe
+
+node = typer.Typer(help="One node: drain, uncordon, reset, rejoin.", no_args_is_help=True)
+
+NodeName = Annotated[str, typer.Argument(help="Name of the node.")]
+Timeout = Annotated[int, typer.Option(min=1, help="Seconds that pods may take to end.")]
+Force = Annotated[bool, typer.Option("--force", help="Lose pods that nothing starts again.")]
+EmptyDir = Annotated[
+    bool, typer.Option("--delete-emptydir-data", help="Lose what pods keep in emptyDir volumes.")
+]
+
+
+def checked_node(context: Context, name: str) -> None:
+    """See that the lab has a node of that name.
+
+    Raises:
+        UsageError: it has not; names those that it has, or the lab whose node it is.
+    """
+    names = [found.name for found in context.spec.nodes]
+    if name in names:
+        return
+    others = [lab for lab in all_labs() if lab.name != context.lab.name]
+    owners = [x.name for x in others if name in {n.name for n in x.load_spec(known_by).nodes}]
+    also = f"\n{name} is a node of lab {', '.join(owners)}: pick it with --name." if owners else ""
+    raise UsageError(
+        f"lab {context.lab.name} has no node named {name!r}",
+        f"Nodes: {', '.join(names)}{also}",
+        "Name one of them.",
+    )
+
+
+def _carry_out(
+    recipe: Sequence[Phase], context: Context, command: str, name: str, *, as_json: bool
+) -> None:
+    if not context.lab.kubeconfig.exists():
+        raise LabError("this lab has no cluster yet", "", "Run `kubelab up` first.")
+    times = run_with_progress(recipe, context, command)
+    recap = context.recap
+    left: Mapping[str, str] = recap.stats.get("left_alone", {}) if recap else {}
+    if as_json:
+        counts = {host: c["changed"] for host, c in recap.hosts.items()} if recap else {}
+        phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]
+        answer = {"lab": context.lab.name, "node": name, "changed": counts, "left": dict(left)}
+        report.print_json({**answer, "phases": phases})
+    for host, what in left.items():
+        report.print_notice(f"{host}: {what.strip()}.")
+
+
+def _gives_up(*, timeout: int, force: bool, emptydir: bool) -> dict[str, Any]:
+    return {
+        "drain_timeout": timeout,
+        "drain_force": force,
+        "drain_delete_emptydir_data": emptydir,
+    }
+
+
+@node.command()
+def drain(
+    node_name: NodeName,
+    name: Name = "",
+    timeout: Timeout = 300,
+    force: Force = False,
+    delete_emptydir_data: EmptyDir = False,
+    as_json: Json = False,
+) -> None:
+    """Move a node's pods away and keep new ones off it; DaemonSets stay."""
+    context = existing(name)
+    checked_node(context, node_name)
+    given = _gives_up(timeout=timeout, force=force, emptydir=delete_emptydir_data)
+    _carry_out(drain_recipe(node_name, given), context, "node-drain", node_name, as_json=as_json)
+
+
+@node.command()
+def uncordon(node_name: NodeName, name: Name = "", as_json: Json = False) -> None:
+    """Let pods back onto a node that was drained."""
+    context = existing(name)
+    checked_node(context, node_name)
+    recipe = uncordon_recipe(node_name)
+    _carry_out(recipe, context, "node-uncordon", node_name, as_json=as_json)
+
+
+@node.command()
+def reset(
+    node_name: NodeName,
+    name: Name = "",
+    timeout: Timeout = 300,
+    force: Force = False,
+    delete_emptydir_data: EmptyDir = False,
+    lose_cluster: Annotated[
+        bool,
+        typer.Option("--lose-cluster", help="The control plane too, and etcd with all it knows."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a worker out: drain, kubeadm reset, and nothing of the cluster left on its machine."""
+    context = existing(name)
+    checked_node(context, node_name)
+    if node_name == context.spec.control_plane.name and not lose_cluster:
+        raise UsageError(
+            f"{node_name} is the control plane",
+            "With it goes etcd, and with that every object of the cluster. Workers would have to"
+            " join a new one.",
+            "If that is what you want, say --lose-cluster.",
+        )
+    given = _gives_up(timeout=timeout, force=force, emptydir=delete_emptydir_data)
+    given["reset_control_plane"] = lose_cluster
+    _carry_out(reset_recipe(node_name, given), context, "node-reset", node_name, as_json=as_json)
+
+
+@node.command()
+def rejoin(node_name: NodeName, name: Name = "", as_json: Json = False) -> None:
+    """Bring a worker back: after a reset, half joined, or known under another Node object."""
+    context = existing(name)
+    checked_node(context, node_name)
+    if node_name == context.spec.control_plane.name:
+        raise UsageError(
+            f"{node_name} is the control plane", "Workers join it.", "Run `kubelab up` to mend it."
+        )
+    _carry_out(rejoin_recipe(node_name), context, "node-rejoin", node_name, as_json=as_json)
