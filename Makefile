@@ -68,7 +68,7 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 
 test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/power tests/destroy
+	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/node tests/power tests/destroy
 
 test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour
 	@$(BIN)/pytest -q tests/vm
@@ -81,6 +81,7 @@ test: test-fast test-real ## Every test, with all the set-up that it needs
 bench: setup ## kubelab against a bare script, in pairs
 	@$(KUBELAB) artifacts build
 	@$(BIN)/python benchmarks/bench_up.py
+	@$(BIN)/python benchmarks/bench_node.py
 
 bench-kvm: setup ## The same on virtual machines, against a plain Vagrantfile; by emulation for an hour
 	@$(BIN)/python benchmarks/bench_kvm.py

@@ -26,11 +26,16 @@ class Lab:
         self.dir = HOME / name
         self.spec = HOME / f"{name}.yml"
         self.before: dict[str, list[str]] = {}
+        # What worker1 was when all was prepared and it had not joined yet.
+        self.prepared: dict[str, set[str]] = {}
         self.env = {**os.environ, "KUBELAB_HOME": str(HOME)}
+
+    def words(self, *words: str) -> list[str]:
+        return [str(KUBELAB), *words]
 
     def start(self, *words: str, **more: object) -> subprocess.Popen:
         return subprocess.Popen(
-            [str(KUBELAB), *words],
+            self.words(*words),
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -78,6 +83,30 @@ class Lab:
 
     def kubectl(self, *words: str) -> str:
         return self.run("kubectl", "--name", self.name, "--", *words)
+
+
+# Where a machine that runs writes of itself, whether it is in a cluster or not.
+LIVELY = ["/tmp", "/var/log/journal", "/var/lib/systemd", "/root", "/var/cache", "/var/lib/apt"]
+RULES = 'for p in iptables ip6tables; do $p-save | sed "s/^/$p /"; done'
+
+
+def node_state(lab: Lab, node: str) -> dict[str, set[str]]:
+    """All of a machine that a cluster touches."""
+    pruned = " -o ".join(f"-path {path}" for path in LIVELY)
+    questions = {
+        "links": "ls /sys/class/net",
+        "routes": "ip route; ip -6 route",
+        "rules": RULES,
+        "mounts": "findmnt -rno TARGET,FSTYPE",
+        "processes": "ps -eo comm=",
+        "files": f"find / -xdev \\( {pruned} \\) -prune -o -print; ls /run /var/lib/kubelet",
+        "containers": "docker ps -aq",
+        "slices": "systemctl list-units --plain --no-legend --type=slice 'kube*'",
+    }
+    found = {kind: set(lab.ssh(node, asked).splitlines()) for kind, asked in questions.items()}
+    # Not the chains of the kernel itself: their tables stay, empty.
+    found["rules"] = {x for x in found["rules"] if " -A " in x or " - [" in x}
+    return found
 
 
 def _is_machine(process: psutil.Process) -> bool:

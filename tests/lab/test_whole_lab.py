@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.conftest import node_state
+
 
 def forget_runs(lab):
     """So that what is waited for cannot be found in the events of an earlier command."""
@@ -50,6 +52,8 @@ class TestLab:
         out, err = process.communicate(timeout=60)
         assert process.returncode == code, out + err
         assert "Traceback" not in err
+        if "kubeadm init" in moment:
+            empty_lab.prepared = node_state(empty_lab, "worker1")
 
     def test_the_next_up_goes_on_and_succeeds(self, lab):
         assert lab.json("status", "--name", lab.name)["phase"] == "running"
