@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -155,19 +156,25 @@ def write_spec(path: Path) -> None:
     path.write_text(text.replace("name: embedded", "name: test"))
 
 
+def remove(lab: Lab) -> None:
+    """Destroy a lab of tests, and remove its spec; other labs of tests are left alone."""
+    if (lab.dir / "lab.yml").exists():
+        lab.run("destroy", "--yes", "--name", lab.name)
+    shutil.rmtree(lab.dir, ignore_errors=True)
+    lab.spec.unlink(missing_ok=True)
+    with suppress(OSError):
+        HOME.rmdir()
+
+
 @pytest.fixture(scope="session")
 def empty_lab() -> Iterator[Lab]:
     """A lab that nobody has brought up yet; gone, with all of it, at the end."""
     lab = Lab()
-    if lab.dir.exists():
-        lab.run("destroy", "--yes", "--name", lab.name)
-    shutil.rmtree(HOME, ignore_errors=True)
+    remove(lab)
     lab.before = host_state()
     write_spec(lab.spec)
     yield lab
-    if lab.dir.exists():
-        lab.run("destroy", "--yes", "--name", lab.name)
-    shutil.rmtree(HOME, ignore_errors=True)
+    remove(lab)
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,9 @@ class VagrantProvider(ReachedBySsh):
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
         options, begun = self.options, self._begun_with()
+        if begun:
+            # Its networks are there without libvirtd, and only libvirtd knows that they are its own.
+            ensure_service(options.uri)
         return probe_vm_host(VmHost(self.hypervisor, self.nodes, self.network, options, begun))
 
     def create(self, nodes: Sequence[Node], listen: Listener) -> None:

@@ -79,7 +79,9 @@ class TestWorker:
     def test_a_reset_leaves_what_was_there_before_the_join(self, lab):
         rule = "INPUT -p tcp --dport 4444 -m comment --comment KUBE-LIKE -j ACCEPT"
         lab.ssh(WORKER, f"iptables -A {rule}")
-        own = lab.ssh(WORKER, "docker run -d --name mine kubelab.local/toolbox:1 sleep 9999")
+        own = lab.ssh(
+            WORKER, "docker run -d --name mine --network none kubelab.local/toolbox:1 sleep 9999"
+        )
         node(lab, "reset", WORKER)
         assert set(nodes(lab)) == {"master", "worker2"}
         assert "4444" in lab.ssh(WORKER, "iptables-save")

@@ -196,11 +196,11 @@ def test_more_memory_than_there_is_is_refused(tmp_path):
 
 def test_a_taken_network_is_refused(tmp_path):
     def change(data):
-        data["provider"]["management"] = "10.99.7.0/24"
+        data["provider"]["management"] = "172.29.7.0/24"
 
     subprocess.run(["ip", "link", "add", "taken2", "type", "bridge"], check=True)
     try:
-        subprocess.run(["ip", "address", "add", "10.99.7.9/24", "dev", "taken2"], check=True)
+        subprocess.run(["ip", "address", "add", "172.29.7.9/24", "dev", "taken2"], check=True)
         subprocess.run(["ip", "link", "set", "taken2", "up"], check=True)
         said = refused(tmp_path, change, 3)
         assert "taken2" in said
