@@ -98,7 +98,8 @@ def node_state(lab: Lab, node: str) -> dict[str, set[str]]:
         "links": "ls /sys/class/net",
         "routes": "ip route; ip -6 route",
         "rules": RULES,
-        "mounts": "findmnt -rno TARGET,FSTYPE",
+        # Docker keeps a handle on the host's own network once it was used by a container.
+        "mounts": "findmnt -rno TARGET,FSTYPE | grep -v ^/run/docker/netns/default",
         "processes": "ps -eo comm=",
         "files": f"find / -xdev \\( {pruned} \\) -prune -o -print; ls /run /var/lib/kubelet",
         "containers": "docker ps -aq",

@@ -1,6 +1,7 @@
 """Questions to the API of a lab's cluster, by the kubectl of the cluster's own version."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,21 @@ from provisioner.shell import Result, run
 
 @dataclass(frozen=True)
 class Kubectl:
-    """kubectl, bound to one cluster."""
+    """kubectl, bound to one cluster.
+
+    ``through`` is the command line of ssh to a control plane, where this host does not reach the
+    API: its own kubectl is asked then.
+    """
 
     program: Path
     kubeconfig: Path
+    through: tuple[str, ...] = ()
 
     def argv(self, *args: str) -> list[str]:
         """The whole command line for ``args``."""
+        if self.through:
+            there = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *args)
+            return [*self.through, "--", shlex.join(there)]
         return [str(self.program), "--kubeconfig", str(self.kubeconfig), *args]
 
     def call(

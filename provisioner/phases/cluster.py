@@ -98,5 +98,8 @@ class WaitForNodes:
 
 
 def kubectl_of(context: Context) -> Kubectl:
-    """The kubectl of the lab's cluster."""
-    return Kubectl(context.lab.kubectl, context.lab.kubeconfig)
+    """The kubectl of the lab's cluster; by way of the control plane where that is far away."""
+    provider, control_plane = context.provider, context.spec.control_plane.name
+    node = next(n for n in context.spec.machines if n.name == control_plane)
+    through = tuple(provider.ssh(node)) if provider.hop else ()
+    return Kubectl(context.lab.kubectl, context.lab.kubeconfig, through)

@@ -18,6 +18,11 @@ class Provider(Protocol):
         """How many times slower than this host its machines are; deadlines are that much later."""
         ...
 
+    @property
+    def hop(self) -> str:
+        """The SSH destination that leads to the machines; empty: they are reached from here."""
+        ...
+
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
         ...

@@ -31,7 +31,7 @@ def let_root_in(node: Node, key: Path, access: SshAccess) -> str:
         f" grep -qxF {own} {keys} || echo {own} >> {keys}; cat {HOST_KEY}"
     )
     try:
-        line = _sudo(node.address, key, script)
+        line = _sudo(access, node.address, key, script)
     except (OSError, paramiko.SSHException) as error:
         raise LabError(
             f"{node.name}: no login as vagrant at {node.address}",
@@ -48,7 +48,7 @@ def let_root_in(node: Node, key: Path, access: SshAccess) -> str:
     retry=tenacity.retry_if_exception_type((OSError, paramiko.SSHException)),
     reraise=True,
 )
-def _sudo(address: str, key: Path, script: str) -> str:
+def _sudo(access: SshAccess, address: str, key: Path, script: str) -> str:
     with paramiko.SSHClient() as client:
         client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
         client.connect(
@@ -60,6 +60,7 @@ def _sudo(address: str, key: Path, script: str) -> str:
             auth_timeout=60,
             allow_agent=False,
             look_for_keys=False,
+            sock=paramiko.ProxyCommand(access.through(address)) if access.hop else None,
         )
         _, out, err = client.exec_command(f"sudo sh -c {shlex.quote(script)}", timeout=60)
         text = out.read().decode()

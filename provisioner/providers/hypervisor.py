@@ -37,6 +37,11 @@ def is_local(uri: str) -> bool:
     return uri.startswith("qemu:///")
 
 
+def hop_of(uri: str) -> str:
+    """Where ssh has to go for a libvirt by ``qemu+ssh://``; empty for this host's own."""
+    return "" if is_local(uri) else uri.replace("qemu+ssh", "ssh").removesuffix("/system")
+
+
 def _has_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 

@@ -25,9 +25,13 @@ def make_key(path: Path, comment: str) -> str:
 
 @dataclass(frozen=True)
 class SshAccess:
-    """How the machines of a lab are reached: root, by the lab's key, with pinned host keys."""
+    """How the machines of a lab are reached: root, by the lab's key, with pinned host keys.
+
+    ``hop`` is a destination of the user's own ssh that leads there; empty where none is needed.
+    """
 
     folder: Path
+    hop: str = ""
 
     @property
     def key(self) -> Path:
@@ -64,7 +68,7 @@ class SshAccess:
             # Nothing to become: without this every task would go through sudo all the same.
             "ansible_become": False,
             "ansible_ssh_private_key_file": str(self.key),
-            "ansible_ssh_common_args": " ".join(["-F", "/dev/null", *self.options()]),
+            "ansible_ssh_common_args": shlex.join(["-F", "/dev/null", *self.options()]),
             "ansible_python_interpreter": "/usr/bin/python3",
         }
 
@@ -80,7 +84,14 @@ class SshAccess:
             "ConnectTimeout": "5",
             "LogLevel": "ERROR",
         }
+        if self.hop:
+            # Not ProxyJump: that would ask this command line, and not the user's own configuration.
+            pairs["ProxyCommand"] = self.through("%h", "%p")
         return [word for key, value in pairs.items() for word in ("-o", f"{key}={value}")]
+
+    def through(self, address: str, port: str = "22") -> str:
+        """The command that leads to a port by way of the hop."""
+        return f"ssh -o BatchMode=yes -W {address}:{port} {self.hop}"
 
     def argv(self, address: str) -> list[str]:
         """The command line of ssh to a machine."""
@@ -117,11 +128,15 @@ class SshAccess:
             raise CommandError(f"{address}: no SSH", str(error)) from None
 
     def _login(self, address: str) -> None:
+        if not self.hop:
+            self._see_banner(address)
+        self.exec(address, ["true"], seconds=30 if self.hop else 10)
+
+    def _see_banner(self, address: str) -> None:
         with socket.create_connection((address, 22), timeout=1) as connection:
             connection.settimeout(2)
             if not connection.recv(4):
                 raise ConnectionError("closed before its banner")
-        self.exec(address, ["true"], seconds=10)
 
 
 class ReachedBySsh:
@@ -130,9 +145,14 @@ class ReachedBySsh:
     folder: Path
 
     @property
+    def hop(self) -> str:
+        """The SSH destination that leads to the machines; empty: they are reached from here."""
+        return ""
+
+    @property
     def access(self) -> SshAccess:
         """How machines are reached."""
-        return SshAccess(self.folder / "ssh")
+        return SshAccess(self.folder / "ssh", self.hop)
 
     def ssh(self, node: Node) -> list[str]:
         """The command line of ``ssh`` to a node; words may be added."""

@@ -13,6 +13,7 @@ from typing import Any
 from provisioner.errors import CommandError, HostError, LabError
 from provisioner.model import Event, Finding, Listener, Machine, Node, Snapshot
 from provisioner.providers.diagnosis import console_tail, why_no_address
+from provisioner.providers.emulation import ROLE_VARS, SLOWNESS, STOP_SECONDS
 from provisioner.providers.firstlogin import let_root_in
 from provisioner.providers.hypervisor import (
     POOL,
@@ -20,6 +21,7 @@ from provisioner.providers.hypervisor import (
     Hypervisor,
     answers,
     ensure_service,
+    hop_of,
 )
 from provisioner.providers.kvm import probe_kvm
 from provisioner.providers.network import short
@@ -37,9 +39,6 @@ from provisioner.render import (
 from provisioner.spec import VagrantOptions
 
 PHASE = "machines"
-# Measured by emulation on two cores: kubeadm init took 150 s, against 19 s in a container.
-SLOWNESS = {"kvm": 1.0, "qemu": 8.0}
-STOP_SECONDS = {"kvm": 90.0, "qemu": 300.0}
 ARTIFACTS = "/var/lib/kubelab/artifacts"
 
 
@@ -60,6 +59,11 @@ class VagrantProvider(ReachedBySsh):
     def slowness(self) -> float:
         """How many times slower than this host its machines are; deadlines are that much later."""
         return SLOWNESS[self.driver]
+
+    @property
+    def hop(self) -> str:
+        """The host of a libvirt that is not here: only it reaches its machines."""
+        return hop_of(self.options.uri)
 
     @property
     def label(self) -> str:
@@ -94,7 +98,7 @@ class VagrantProvider(ReachedBySsh):
         """Whether this host can serve, one Finding a question; nothing is changed."""
         options, begun = self.options, self._begun_with()
         if begun:
-            # Its networks are there without libvirtd, and only libvirtd knows that they are its own.
+            # Its networks are there without libvirtd, which alone knows whose they are.
             ensure_service(options.uri)
         return probe_vm_host(VmHost(self.hypervisor, self.nodes, self.network, options, begun))
 
@@ -193,18 +197,10 @@ class VagrantProvider(ReachedBySsh):
             "mount": "/var/lib/docker",
             "services": ["docker.socket", "docker.service"],
         }
-        slow = {
-            "control_plane_init_timeout": 1200,
-            "control_plane_leader_election": False,
-            "worker_one_by_one": True,
-            "worker_join_ttl": "1h",
-            "cni_ready_timeout": 900,
-            "kubernetes_kubelet_config": {"runtimeRequestTimeout": "15m0s"},
-        }
         return {
             **self.access.group_vars(),
             "storage_volumes": [docker] if self.options.docker_disk_gib else [],
-            **(slow if self.driver == "qemu" else {}),
+            **(ROLE_VARS if self.driver == "qemu" else {}),
         }
 
     @property
