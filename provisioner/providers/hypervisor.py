@@ -119,6 +119,10 @@ class Hypervisor:
             hint = "`kubelab doctor` says what is missing."
             raise HostError(f"no libvirt at {self.uri}", str(error), hint) from None
 
+    def offers_kvm(self) -> bool:
+        """Whether libvirt has domains by KVM to offer, which does not say that they boot."""
+        return "<domain type='kvm'" in self.link.getCapabilities()
+
     def domain(self, node: str) -> Any:
         """The domain of a node, or None."""
         try:

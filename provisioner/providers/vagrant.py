@@ -87,11 +87,16 @@ class VagrantProvider(ReachedBySsh):
 
     @property
     def driver(self) -> str:
-        """``kvm`` or ``qemu``: as the spec says, as the lab began, or as the boot probe finds."""
+        """``kvm`` or ``qemu``: as the spec says, as the lab began, or as the boot probe finds.
+
+        The probe boots its guest here; of another host's KVM there is only libvirt's word.
+        """
         if self.options.driver != "auto":
             return self.options.driver
         if begun := self._begun_with():
             return begun
+        if self.hop:
+            return "kvm" if self.hypervisor.offers_kvm() else "qemu"
         return "kvm" if probe_kvm().verdict == "usable" else "qemu"
 
     def probe(self) -> list[Finding]:

@@ -64,6 +64,10 @@ class VmHost:
             return True, "not asked: the spec wants emulation", ""
         if self.driver:
             return True, f"not asked: this lab runs by {self.driver}", ""
+        if not is_local(self.options.uri):
+            offered = self.hypervisor.offers_kvm()
+            said = "offered by libvirt there" if offered else "not offered by libvirt there"
+            return offered or self.options.driver != "kvm", f"{said}; no guest was booted", ""
         found = probe_kvm()
         words = {
             "usable": "usable",
@@ -100,10 +104,12 @@ class VmHost:
 
     def memory(self) -> Answer:
         """What machines that do not run yet will take: a guest's memory fills up some day."""
+        if not is_local(self.options.uri):
+            return True, "on another host", ""
         asleep = [n for n in self.nodes if self._state(n) != "running"]
         wanted = sum(node.memory_mib for node in asleep)
         free = psutil.virtual_memory().available / 2**20
-        if is_local(self.options.uri) and free < wanted:
+        if free < wanted:
             hint = "Stop other programs, or lower nodes[].memory_mib."
             return False, f"{free:.0f} MiB free, the nodes have {wanted:.0f}", hint
         return True, f"{free:.0f} MiB free, {wanted:.0f} for nodes", ""
