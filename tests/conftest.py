@@ -87,7 +87,10 @@ class Lab:
 
 
 # Where a machine that runs writes of itself, whether it is in a cluster or not.
-LIVELY = ["/tmp", "/var/log/journal", "/var/lib/systemd", "/root", "/var/cache", "/var/lib/apt"]
+LIVELY = [
+    *("/tmp", "/root", "/var/cache", "/var/lib/apt", "/var/log/journal", "/var/lib/systemd"),
+    "/var/lib/containerd",
+]
 RULES = 'for p in iptables ip6tables; do $p-save | sed "s/^/$p /"; done'
 
 
