@@ -46,7 +46,13 @@ def weave(**options):
     environment.filters["to_json"] = json.dumps
     text = (ROLE / "templates/weave.yml.j2").read_text()
     api = [{"name": "KUBERNETES_SERVICE_HOST", "value": "10.77.0.10"}]
-    values = {"cni_api": api, **CATALOGUE, **DEFAULTS, "kubernetes_pod_cidr": "10.32.0.0/16", **options}
+    values = {
+        "cni_api": api,
+        **CATALOGUE,
+        **DEFAULTS,
+        "kubernetes_pod_cidr": "10.32.0.0/16",
+        **options,
+    }
     objects = list(yaml.safe_load_all(environment.from_string(text).render(values)))
     pod = objects[-1]["spec"]["template"]["spec"]
     containers = pod["initContainers"] + pod["containers"]
