@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from tests.conftest import PROJECT
+from tests.conftest import NETWORK, PROJECT
 
 CATALOGUE = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
 WEAVE = "tests/network/weave.yml"
@@ -124,7 +124,7 @@ class TestChange:
                 node, "ls /etc/cni/net.d; ls -d /run/flannel /sys/class/net/flannel.1; true"
             )
             assert left.split() == ["10-bridge.conflist"]
-            assert lab.ssh(node, "ip route").count("via 10.81.0.1") >= 2
+            assert lab.ssh(node, "ip route").count(f"via {NETWORK}1") >= 2
 
     def test_a_second_up_changes_nothing(self, lab, bridge):
         changed = lab.json("up", "-f", bridge)["changed"]
