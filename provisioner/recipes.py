@@ -5,7 +5,7 @@ from typing import Any
 
 from provisioner.phases.artifacts import BuildArtifacts
 from provisioner.phases.base import Phase
-from provisioner.phases.cluster import RunPlaybook, WaitForNodes, WriteInventory
+from provisioner.phases.cluster import RetireNetwork, RunPlaybook, WaitForNodes, WriteInventory
 from provisioner.phases.host import CheckHost, InstallHostPackages
 from provisioner.phases.machines import CreateMachines, DestroyMachines, SaveSpec, StopMachines
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
@@ -19,6 +19,8 @@ UP: list[Phase] = [
     WriteInventory(),
     RunPlaybook("site.yml"),
 ]
+
+RECREATE_NETWORK: list[Phase] = [*UP[:-1], RetireNetwork(), UP[-1]]
 
 BUILD: list[Phase] = [
     InstallHostPackages(),

@@ -36,12 +36,14 @@ class Places:
 
 def cluster_vars(spec: LabSpec, places: Places) -> dict[str, Any]:
     """The Ansible variables that follow from the spec alone."""
+    options = spec.cni.model_dump(exclude={"name"})
     return {
         "kubernetes_version": spec.kubernetes.version,
         "kubernetes_pod_cidr": spec.networks.pod,
         "kubernetes_service_cidr": spec.networks.service,
         "docker_cgroup_driver": spec.runtime.cgroup_driver,
         "cni_name": spec.cni.name,
+        **{f"cni_{spec.cni.name}_{key}": value for key, value in options.items()},
         "artifacts_dir": str(places.artifacts),
         "artifacts_node_dir": places.artifacts_on_nodes,
         "control_plane_kubeconfig_local": str(places.kubeconfig),

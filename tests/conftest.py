@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 KUBELAB = PROJECT / ".venv/bin/kubelab"
 # On the disk of the project: docker's overlay2 does not stand on a tmpfs.
 HOME = PROJECT / ".lab-test"
-NETWORK = "10.81.0."
+NETWORK = "10.93.0."
 
 
 class Lab:
@@ -58,7 +58,7 @@ class Lab:
     def json(self, *words: str, code: int = 0, seconds: float = 600) -> dict:
         return json.loads(self.call(*words, "--json", code=code, seconds=seconds)[0])
 
-    def playbook(self, name: str, *words: str) -> str:
+    def playbook(self, name: str, *words: str, code: int = 0) -> str:
         done = subprocess.run(
             [
                 str(PROJECT / ".venv/bin/ansible-playbook"),
@@ -70,7 +70,7 @@ class Lab:
             text=True,
             timeout=600,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
     def up(self, seconds: float = 600) -> dict:

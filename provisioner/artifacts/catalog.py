@@ -93,7 +93,15 @@ class GoBuild(Part):
         return Path(self.module if self.command == "." else self.command).name
 
 
-Build = Annotated[SourceBuild | PackageBuild | GoBuild, Field(discriminator="source")]
+class FileBuild(Part):
+    """A file of this host. Without path and checksum it is one that a spec has to give."""
+
+    source: Literal["file"]
+    path: Path | None = None
+    sha256: str = ""
+
+
+Build = Annotated[SourceBuild | PackageBuild | GoBuild | FileBuild, Field(discriminator="source")]
 
 
 class Layer(Part):
@@ -105,9 +113,14 @@ class Layer(Part):
 
 
 class Image(Part):
-    """A container image: shared layers below, files of builds on top."""
+    """A container image: shared layers below, files of builds on top; or an archive of it, whole.
+
+    ``repository`` is empty for images of our own, which have the catalogue's.
+    """
 
     tag: str
+    repository: str = ""
+    archive: str = ""
     layers: list[str] = []
     files: dict[str, str] = {}
     entrypoint: list[str] = []
@@ -138,7 +151,15 @@ class Catalog(Part):
 
     def known(self) -> Known:
         """What a spec may ask for."""
-        return Known(kubernetes=tuple(self.kubernetes), boxes=tuple(self.boxes))
+        wanting = {name: tuple(self._not_given(bundle)) for name, bundle in self.cni.items()}
+        return Known(tuple(self.kubernetes), boxes=tuple(self.boxes), wanting=wanting)
+
+    def _not_given(self, bundle: Bundle) -> Iterator[str]:
+        """The builds of a bundle that are files, and that no spec has given yet."""
+        for name in dict.fromkeys(builds_of(self, [bundle])):
+            build = self.builds[name]
+            if isinstance(build, FileBuild) and not (build.path and build.sha256):
+                yield name
 
     def bundles(self, kubernetes: str, cni: str) -> list[Bundle]:
         """The bundles of a lab."""
@@ -149,8 +170,12 @@ class Catalog(Part):
         for bundle in self.bundles(kubernetes, cni):
             found = bundle.images.get(name) or bundle.control_plane.get(name)
             if found:
-                return f"{self.image_repository}/{name}:{found.tag}"
+                return self.reference(name, found)
         raise KeyError(name)
+
+    def reference(self, name: str, image: Image) -> str:
+        """The full name of one image."""
+        return f"{image.repository or f'{self.image_repository}/{name}'}:{image.tag}"
 
 
 def builds_of(catalog: Catalog, bundles: list[Bundle]) -> Iterator[str]:
@@ -159,14 +184,16 @@ def builds_of(catalog: Catalog, bundles: list[Bundle]) -> Iterator[str]:
         for file in (*bundle.binaries.values(), *bundle.cni.values()):
             yield file.split("/")[0]
         for image in (*bundle.images.values(), *bundle.control_plane.values()):
-            yield from (file.split("/")[0] for file in image.files.values())
+            yield from (
+                file.split("/")[0] for file in (image.archive, *image.files.values()) if file
+            )
             yield from (catalog.layers[layer].build for layer in image.layers)
 
 
 def _dangling(catalog: Catalog) -> Iterator[str]:
     """Names in the catalogue that lead nowhere, each with its key path."""
     for name, build in catalog.builds.items():
-        if isinstance(build, PackageBuild):
+        if isinstance(build, PackageBuild | FileBuild):
             continue
         if build.toolchain not in catalog.toolchains:
             yield f"artifacts_builds.{name}.toolchain: no toolchain {build.toolchain!r}"
@@ -183,6 +210,8 @@ def _dangling_in(catalog: Catalog, bundle: Bundle, where: str) -> Iterator[str]:
     for group, images in (("images", bundle.images), ("control_plane", bundle.control_plane)):
         for name, image in images.items():
             files[f"{where}.{group}.{name}.files"] = image.files
+            if image.archive:
+                files[f"{where}.{group}.{name}"] = {"archive": image.archive}
             for layer in image.layers:
                 if layer not in catalog.layers:
                     yield f"{where}.{group}.{name}.layers: no layer {layer!r}"

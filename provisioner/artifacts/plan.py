@@ -1,14 +1,16 @@
 """From the catalogue to steps: what has to be built for a lab, and from what."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from provisioner.artifacts import box, debian, golang, images
+from provisioner.artifacts import box, debian, files, golang, images
 from provisioner.artifacts.build import Made, Step
 from provisioner.artifacts.catalog import (
     Build,
     Bundle,
     Catalog,
+    FileBuild,
     GoBuild,
     Image,
     PackageBuild,
@@ -21,7 +23,7 @@ from provisioner.artifacts.store import content_key, sha256
 
 ROOT = "machine-root"
 # Disk space that a build takes, in MiB, measured: most of it is what compilers keep.
-ROOM = {"debian-source": 4200, "go": 500, "debian": 50, ROOT: 700, "box": 8000}
+ROOM = {"debian-source": 4200, "go": 500, "debian": 50, "file": 300, ROOT: 700, "box": 8000}
 
 
 def _go(catalog: Catalog, name: str, cache: Path, *, modules: bool = True) -> Go:
@@ -37,6 +39,8 @@ def _build_step(name: str, build: Build, catalog: Catalog, cache: Path) -> Step:
     def make(into: Path, made: Made, tell: Tell) -> None:  # noqa: ARG001
         if isinstance(build, PackageBuild):
             debian.fetch_packages(cache, suite, build.packages, into, tell)
+        elif isinstance(build, FileBuild):
+            files.take(name, build, into / files.FILE)
         elif isinstance(build, GoBuild):
             go = _go(catalog, build.toolchain, cache)
             golang.build_module(build, go, cache / "work" / name, into, tell)
@@ -46,7 +50,9 @@ def _build_step(name: str, build: Build, catalog: Catalog, cache: Path) -> Step:
             compile_kubernetes(build, tree, go, into, tell)
 
     tools = catalog.toolchains[build.toolchain].model_dump() if hasattr(build, "toolchain") else ""
-    key = content_key(build.model_dump(), tools, suite)
+    # A file is what its sum says, wherever it lies.
+    exclude = {"path"} if isinstance(build, FileBuild) else None
+    key = content_key(build.model_dump(exclude=exclude), tools, suite)
     return Step(name, key, make, room=ROOM[build.source])
 
 
@@ -62,6 +68,8 @@ def _layer_step(name: str, catalog: Catalog, builds: Mapping[str, Step]) -> Step
 
 
 def _image_step(name: str, image: Image, reference: str, steps: Mapping[str, Step]) -> Step:
+    if image.archive:
+        return _archive_step(name, image, reference, steps)
     builds = sorted({file.split("/")[0] for file in image.files.values()})
     needs = (*builds, *(f"layer-{layer}" for layer in image.layers))
 
@@ -74,8 +82,20 @@ def _image_step(name: str, image: Image, reference: str, steps: Mapping[str, Ste
         files = {there: locate(made, file) for there, file in image.files.items()}
         images.write_image(reference, image, shared, files, into / f"{name}.tar")
 
-    key = content_key(image.model_dump(), reference, [steps[need].key for need in needs])
+    made_of = image.model_dump(exclude={"repository", "archive"})
+    key = content_key(made_of, reference, [steps[need].key for need in needs])
     return Step(f"image-{name}", key, make, needs)
+
+
+def _archive_step(name: str, image: Image, reference: str, steps: Mapping[str, Step]) -> Step:
+    need = image.archive.split("/")[0]
+
+    def make(into: Path, made: Made, tell: Tell) -> None:  # noqa: ARG001
+        archive = locate(made, image.archive)
+        files.check_archive(need, archive, reference)
+        os.link(archive, into / f"{name}.tar")
+
+    return Step(f"image-{name}", content_key(reference, steps[need].key), make, (need,))
 
 
 def locate(made: Made, file: str) -> Path:
@@ -115,7 +135,7 @@ def steps_for(catalog: Catalog, bundles: list[Bundle], cache: Path) -> dict[str,
             steps[layer.name] = layer
     for bundle in bundles:
         for name, image in {**bundle.images, **bundle.control_plane}.items():
-            reference = f"{catalog.image_repository}/{name}:{image.tag}"
+            reference = catalog.reference(name, image)
             step = _image_step(name, image, reference, steps)
             steps[step.name] = step
     return steps

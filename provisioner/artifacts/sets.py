@@ -41,7 +41,7 @@ def _members(
                 yield f"{folder}/{name}", locate(made, file), ""
         for folder, group in (("node", bundle.images), ("control-plane", bundle.control_plane)):
             for name, image in group.items():
-                reference = f"{catalog.image_repository}/{name}:{image.tag}"
+                reference = catalog.reference(name, image)
                 archive = made[f"image-{name}"] / f"{name}.tar"
                 yield f"images/{folder}/{name}.tar", archive, reference
 

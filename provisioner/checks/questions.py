@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 
 from provisioner.checks.kubectl import is_ready
+from provisioner.checks.policy import network_policy
 from provisioner.checks.verify import (
     FETCH_SECONDS,
     NAMESPACE,
@@ -162,5 +163,6 @@ DEEP: dict[str, Check] = {
     "cluster-ip": cluster_ip,
     "node-port": node_port,
     "dns": dns,
+    "network-policy": network_policy,
     "self-healing": self_healing,
 }

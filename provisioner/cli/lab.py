@@ -23,10 +23,11 @@ from provisioner.errors import SpecError, UsageError
 from provisioner.lab import Lab
 from provisioner.model import Finding
 from provisioner.phases.doctor import doctor_of
+from provisioner.phases.inputs import refuse_inputs
 from provisioner.phases.machines import make_context
 from provisioner.phases.plan import plan_of
 from provisioner.phases.prove import status_of, verify_lab
-from provisioner.recipes import DESTROY, UP
+from provisioner.recipes import DESTROY, RECREATE_NETWORK, UP
 from provisioner.spec import LabSpec
 
 
@@ -42,8 +43,15 @@ def _next_steps(named: str, node: str) -> str:
     return "\n".join(["", "The cluster is up. Three commands to go on with:", *lines])
 
 
-def _refuse_change(lab: Lab, spec: LabSpec) -> None:
-    """A lab keeps the spec that it was made from; workers may be added.
+def _words(options: dict[str, Any]) -> str:
+    """The options of a pod network, as a person would write them."""
+    return ", ".join(f"{key} {value}" for key, value in options.items())
+
+
+def _refuse_change(lab: Lab, spec: LabSpec, *, recreate: bool) -> None:
+    """A lab keeps the spec that it was made from, but for workers that are added.
+
+    With ``recreate`` it may also get another pod network, with what that needs of artifacts.
 
     Raises:
         SpecError: names the keys that differ.
@@ -51,11 +59,19 @@ def _refuse_change(lab: Lab, spec: LabSpec) -> None:
     if not lab.exists:
         return
     old, new = lab.load_spec(known_by).model_dump(), spec.model_dump()
-    grown = {**old, "nodes": new["nodes"]}
-    kept = new["nodes"][: len(old["nodes"])] == old["nodes"]
-    if grown == new and kept:
-        return
     keys = [key for key in new if new[key] != old[key]]
+    kept = new["nodes"][: len(old["nodes"])] == old["nodes"]
+    open_to_change = {"nodes", "cni", "artifacts"} if recreate else {"nodes"}
+    if set(keys) <= open_to_change and kept:
+        return
+    if keys == ["cni"] or set(keys) == {"cni", "artifacts"}:
+        raise SpecError(
+            f"lab {lab.name} has another pod network: {_words(old['cni'])}",
+            "Pods keep the addresses of the network that they were made in; another one cuts them"
+            " off until each is started anew.",
+            "Add --recreate-network to do so: the old network is removed on every node, every pod"
+            " that has an address of it is started anew, and nothing answers meanwhile.",
+        )
     raise SpecError(
         f"lab {lab.name} was made from another spec",
         f"These parts differ: {', '.join(keys)}. A lab that is there only takes more workers.",
@@ -67,6 +83,10 @@ def up(
     profile: Profile = "",
     file: SpecFile = None,
     name: Annotated[str, typer.Option("--name", help="Name of the lab.")] = "",
+    recreate_network: Annotated[
+        bool,
+        typer.Option("--recreate-network", help="Take the pod network off first; pods restart."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring a lab up, or go on where an earlier run was stopped.
@@ -77,12 +97,15 @@ def up(
     choice = None if profile or file or name else earlier_choice() or make_choice()
     spec = chosen_spec(choice.profile if choice else profile, file, name)
     lab = Lab(spec.name)
-    _refuse_change(lab, spec)
+    _refuse_change(lab, spec, recreate=recreate_network)
     context = make_context(lab, spec, lambda _: None)
+    if recreate_network or not lab.exists:
+        refuse_inputs(context)
     if choice and not lab.exists:
         report.print_choice(choice.profile, choice.why, choice.findings)
         keep_choice(lab, choice)
-    times = run_with_progress(UP, context, "up")
+    recipe = RECREATE_NETWORK if recreate_network else UP
+    times = run_with_progress(recipe, context, "up")
     hosts = context.recap.hosts if context.recap else {}
     if as_json:
         phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]

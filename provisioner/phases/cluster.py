@@ -75,6 +75,19 @@ class RunPlaybook:
 
 
 @dataclass
+class RetireNetwork(RunPlaybook):
+    """Take the pod network off a lab that is up, for another one to come."""
+
+    playbook: str = "retire.yml"
+    key: str = "network"
+    title: str = "Old network"
+
+    def needed(self, context: Context) -> bool:
+        """Whether there is a cluster that could have one."""
+        return context.lab.kubeconfig.exists()
+
+
+@dataclass
 class WaitForNodes:
     """Wait until every node is Ready by a heartbeat that is newer than this command."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from provisioner.artifacts.build import Step
-from provisioner.artifacts.catalog import Catalog, GoBuild, PackageBuild
+from provisioner.artifacts.catalog import Catalog, FileBuild, GoBuild, PackageBuild
 from provisioner.artifacts.plan import ROOT
 from provisioner.artifacts.sets import entries_of
 from provisioner.lab import cache
@@ -34,6 +34,8 @@ def _artifact(step: Step, cached: bool, catalog: Catalog) -> PlanStep:
         return PlanStep("image" if "image-" in step.name else "layer", step.name, "", "", state)
     if isinstance(build, PackageBuild):
         return PlanStep("packages", step.name, ", ".join(build.packages), "debian", state)
+    if isinstance(build, FileBuild):
+        return PlanStep("file", step.name, f"sha256 {build.sha256[:12]}", str(build.path), state)
     where = build.module if isinstance(build, GoBuild) else build.package
     return PlanStep("build", step.name, build.version, f"{build.source}: {where}", state)
 

@@ -13,6 +13,7 @@ from provisioner.spec.shape import (
     NodeSpec,
     Provider,
     VagrantOptions,
+    Weave,
 )
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "NodeSpec",
     "Provider",
     "VagrantOptions",
+    "Weave",
     "parse_spec",
     "read_spec",
 ]

@@ -12,13 +12,13 @@ from provisioner.errors import SpecError
 from provisioner.spec.rules import Fault, KnownBy, faults_of
 from provisioner.spec.shape import LabSpec
 
-# The members of the one union in a spec, as pydantic names them in the place of a fault.
-TAGS = ("machine", "vagrant")
+# The unions of a spec, and their members as pydantic names them in the place of a fault.
+TAGS = {"provider": ("machine", "vagrant"), "cni": ("flannel", "bridge", "weave")}
 
 
 def _path(location: tuple[int | str, ...]) -> str:
     # The tag of a union is no key of the user's.
-    if location[:1] == ("provider",) and location[1:2] in [(tag,) for tag in TAGS]:
+    if len(location) > 1 and location[1] in TAGS.get(str(location[0]), ()):
         location = (location[0], *location[2:])
 
     def step(key: int | str) -> str:
@@ -35,7 +35,7 @@ def _siblings(location: tuple[int | str, ...]) -> list[str]:
     for key in location[:-1]:
         if isinstance(key, int):
             continue
-        if key in TAGS and len(models) > 1:
+        if len(models) > 1:
             models = [m for m in models if key in m.model_fields["name"].annotation.__args__]
             continue
         inner = models[0].model_fields[key].annotation
@@ -51,8 +51,8 @@ def _shape_faults(bad: ValidationError) -> Iterator[Fault]:
             allowed = f"did you mean {close[0]!r}?" if close else "remove it; allowed here: "
             why = "unknown key: " + (allowed if close else allowed + ", ".join(_siblings(location)))
         elif error["type"].startswith("union_tag"):
-            location, value = (*location, "name"), None
-            why = f"says what machines are made of: use {' or '.join(TAGS)}"
+            value, why = None, f"says which one: use {' or '.join(TAGS[str(location[0])])}"
+            location = (*location, "name")
         elif error["type"] == "missing":
             value, why = None, "missing: this key has to be given"
         elif error["type"] == "string_type":

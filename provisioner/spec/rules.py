@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -20,11 +20,15 @@ DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
 
 @dataclass(frozen=True)
 class Known:
-    """What the catalogue offers, so that a spec can be refused before anything is fetched."""
+    """What the catalogue offers, so that a spec can be refused before anything is fetched.
+
+    ``wanting`` names, by pod network, the files that only a spec can give.
+    """
 
     kubernetes: Collection[str]
     addons: Collection[str] = ()
     boxes: Collection[str] = ()
+    wanting: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 KnownBy = Callable[[Mapping[str, Any]], Known]
@@ -91,6 +95,9 @@ def _network_faults(spec: LabSpec) -> Iterator[Fault]:
     if spec.runtime.name == "docker" and named["node"].overlaps(DOCKER_BRIDGE):
         why = f"overlaps docker's own bridge ({DOCKER_BRIDGE}): use another, like 10.77.0.0/24"
         yield "networks.node", spec.networks.node, why
+    if spec.cni.name == "weave" and named["pod"].overlaps(DOCKER_BRIDGE):
+        why = f"overlaps docker's own bridge ({DOCKER_BRIDGE}), and Weave takes no range that the"
+        yield "networks.pod", spec.networks.pod, f"{why} host has a route into: use 10.244.0.0/16"
     room = 2 ** max(NODE_POD_PREFIX - named["pod"].prefixlen, 0)
     if named["pod"].prefixlen > NODE_POD_PREFIX or room < len(spec.nodes):
         why = f"too small: each of {len(spec.nodes)} nodes takes a /{NODE_POD_PREFIX}; use a /16"
@@ -104,6 +111,10 @@ def _catalogue_faults(spec: LabSpec, known: Known) -> Iterator[Fault]:
     if spec.kubernetes.version not in known.kubernetes:
         why = f"not in the catalogue, which has {', '.join(sorted(known.kubernetes))}"
         yield "kubernetes.version", spec.kubernetes.version, why
+    if wanting := known.wanting.get(spec.cni.name, ()):
+        give = ", ".join(f"{name}: {{path: FILE, sha256: SUM}}" for name in wanting)
+        why = "no package registry has its images: save them to files elsewhere, and give"
+        yield "cni.name", spec.cni.name, f"{why} artifacts.overrides.artifacts_builds: {{{give}}}"
     if spec.provider.name == "vagrant" and spec.provider.box.name not in known.boxes:
         why = f"no such box; the catalogue has {', '.join(sorted(known.boxes))}"
         yield "provider.box.name", spec.provider.box.name, why

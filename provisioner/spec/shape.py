@@ -55,6 +55,13 @@ def _link(value: str) -> str:
     return value
 
 
+def _absolute(value: str) -> str:
+    if value and not value.startswith("/"):
+        raise ValueError("no absolute path: begin it with '/'")
+    return value
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Label = Annotated[str, AfterValidator(_dns_label)]
 LibvirtUri = Annotated[str, AfterValidator(_uri)]
 Link = Annotated[str, AfterValidator(_link)]
@@ -103,10 +110,39 @@ class Runtime(Section):
     cgroup_driver: Literal["systemd", "cgroupfs"] = "systemd"
 
 
-class Cni(Section):
-    """The pod network."""
+class Flannel(Section):
+    """Pod network by one daemon a node; it knows no NetworkPolicy."""
 
-    name: Literal["flannel"] = "flannel"
+    name: Literal["flannel"] = Field("flannel", description="flannel: one daemon a node")
+    backend: Literal["vxlan", "host-gw"] = Field(
+        default="vxlan", description="vxlan, or plain routes where all nodes are in one network"
+    )
+
+
+class Bridge(Section):
+    """Pod network of a bridge and routes on each node, without a daemon or NetworkPolicy."""
+
+    name: Literal["bridge"] = Field(description="bridge: routes between nodes, no daemon")
+
+
+class Weave(Section):
+    """Weave Net: a mesh of all nodes, with NetworkPolicy."""
+
+    name: Literal["weave"] = Field(description="weave: Weave Net, of the fork that goes on")
+    mtu: int = Field(default=0, ge=0, le=9216, description="Bytes; 0 for Weave's own, 1376")
+    connections: int = Field(
+        default=200, ge=1, le=10000, description="Other nodes that one keeps connections to"
+    )
+    iptables_backend: Literal["auto", "legacy", "nft"] = Field(
+        default="auto", description="legacy where the nodes' iptables is older than 1.8"
+    )
+    encryption: bool = Field(default=False, description="Encrypt what goes between nodes")
+    password_file: AbsolutePath = Field(
+        default="", description="A file of this host with the password; empty for a random one"
+    )
+
+
+Cni = Annotated[Flannel | Bridge | Weave, Field(discriminator="name")]
 
 
 class MachineOptions(Section):
@@ -179,7 +215,7 @@ class LabSpec(Section):
     nodes: list[NodeSpec] = Field(min_length=1, max_length=250)
     networks: Networks = Networks()
     runtime: Runtime = Runtime()
-    cni: Cni = Cni()
+    cni: Cni = Flannel()
     addons: list[str] = []
     provider: Provider = MachineOptions()
     artifacts: Artifacts = Artifacts()

@@ -63,7 +63,8 @@ class TestLab:
         assert found["ok"] is True
         assert {check["name"] for check in found["checks"]} == {
             *("nodes-ready", "system-pods", "docker-cgroup-driver", "kubelet-cgroup-driver"),
-            *("deployment", "pod-to-pod", "cluster-ip", "node-port", "dns", "self-healing"),
+            *("deployment", "pod-to-pod", "cluster-ip", "node-port", "dns", "network-policy"),
+            "self-healing",
         }
         assert "kubelab-verify" not in lab.kubectl("get", "namespaces", "-o", "name")
 

@@ -1,0 +1,70 @@
+"""Whether NetworkPolicies are enforced: a deny-all blocks, an allow opens."""
+
+import time
+
+import jinja2
+
+from provisioner.checks.verify import NAMESPACE, Cluster, Fault
+
+# Pod networks that enforce NetworkPolicies. That another does not is said, and is no fault.
+ENFORCING = ("weave",)
+ENFORCED_SECONDS = 20
+# As long as one that answers takes at the most; who is blocked never answers.
+FETCH_SECONDS = 2
+
+POLICIES = jinja2.Template("""\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: {{ name }}, namespace: {{ namespace }}}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Ingress]
+  ingress: {{ ingress }}
+""")
+ALLOWED = "[{from: [{podSelector: {matchLabels: {app: ask}}}], ports: [{port: 8080}]}]"
+
+
+def _apply(cluster: Cluster, name: str, ingress: str) -> None:
+    text = POLICIES.render(name=name, namespace=NAMESPACE, ingress=ingress)
+    cluster.kubectl.call("apply", "-f", "-", stdin=text)
+
+
+def _answers(cluster: Cluster, node: str, address: str) -> bool:
+    seconds = str(int(FETCH_SECONDS * max(cluster.slowness, 1)))
+    words = ("timeout", seconds, "wget", "-q", "-O", "-", f"http://{address}:8080/")
+    return "web-" in cluster.ask(node, *words).stdout
+
+
+def _becomes(cluster: Cluster, node: str, address: str, wanted: bool, seconds: float) -> bool:
+    """Whether a pod answers (or stops to) within ``seconds``; it is asked at least once."""
+    deadline = time.monotonic() + seconds * cluster.slowness
+    while _answers(cluster, node, address) != wanted:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def network_policy(cluster: Cluster) -> str:
+    """Deny-all keeps every node's pod from a web pod on another node, an allow lets it in."""
+    cni, nodes = cluster.spec.cni.name, cluster.nodes
+    enforcing = cni in ENFORCING
+    pod = cluster.pods[0]
+    name, address = pod["metadata"]["name"], pod["status"]["podIP"]
+    try:
+        _apply(cluster, "deny-all", "[]")
+        for node in nodes:
+            patience = ENFORCED_SECONDS if enforcing else 0
+            if not _becomes(cluster, node, address, wanted=False, seconds=patience):
+                if enforcing:
+                    raise Fault(f"{node}: {name} ({address}) answers in spite of a deny-all policy")
+                return f"not enforced: {cni} has no NetworkPolicy"
+        _apply(cluster, "allow-ask", ALLOWED)
+        for node in nodes:
+            if not _becomes(cluster, node, address, wanted=True, seconds=ENFORCED_SECONDS):
+                raise Fault(
+                    f"{node}: {name} ({address}) does not answer, though a policy allows it"
+                )
+    finally:
+        cluster.kubectl.call("-n", NAMESPACE, "delete", "networkpolicy", "--all", check=False)
+    return f"deny-all blocks, allow opens, from {len(nodes)} nodes"

@@ -1,0 +1,65 @@
+import re
+
+import pytest
+
+from provisioner.artifacts.catalog import known_by
+from provisioner.checks.policy import network_policy
+from provisioner.checks.verify import Cluster, Fault
+from provisioner.shell import Result
+from provisioner.spec import Weave, parse_spec
+
+
+class FakeKubectl:
+    """A cluster that keeps policies, and follows them or not."""
+
+    def __init__(self, denies: bool, allows: bool) -> None:
+        self.denies, self.allows, self.policies = denies, allows, set()
+
+    def call(self, *words, check=True, stdin=None, timeout=60):
+        if "apply" in words:
+            self.policies.add(re.search(r"name: ([\w-]+)", stdin)[1])
+        elif "delete" in words:
+            self.policies.clear()
+        elif "exec" in words:
+            return self.answer()
+        return Result((), 0, "", "")
+
+    def answer(self):
+        blocked = "deny-all" in self.policies and self.denies
+        opened = "allow-ask" in self.policies and self.allows
+        return Result((), 0, "web-1", "") if opened or not blocked else Result((), 143, "", "")
+
+
+@pytest.fixture
+def verified(good):
+    def run(cni, *, denies, allows=True):
+        spec = parse_spec(good, "lab.yml", known_by)
+        spec = spec.model_copy(update={"cni": Weave(name="weave")}) if cni == "weave" else spec
+        kubectl = FakeKubectl(denies, allows)
+        # No patience: what this cluster does, it does at once.
+        cluster = Cluster(spec, kubectl, None, "image", slowness=0)
+        cluster.pods = [{"metadata": {"name": "web-1"}, "status": {"podIP": "10.244.1.2"}}]
+        try:
+            return network_policy(cluster)
+        finally:
+            assert not kubectl.policies
+
+    return run
+
+
+def test_policies_that_are_enforced_are_told(verified):
+    assert verified("weave", denies=True) == "deny-all blocks, allow opens, from 3 nodes"
+
+
+def test_a_network_that_does_not_enforce_is_no_fault(verified):
+    assert verified("flannel", denies=False) == "not enforced: flannel has no NetworkPolicy"
+
+
+def test_a_deny_that_weave_does_not_enforce_is_a_fault(verified):
+    with pytest.raises(Fault, match="in spite of a deny-all"):
+        verified("weave", denies=False)
+
+
+def test_an_allow_that_opens_nothing_is_a_fault(verified):
+    with pytest.raises(Fault, match="though a policy allows it"):
+        verified("weave", denies=True, allows=False)
