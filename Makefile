@@ -22,7 +22,7 @@ endif
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
 .PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lint test test-fast test-real test-vm test-kvm \
-  bench bench-kvm lock clean
+  bench bench-kvm lock docs clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ lock: setup ## Resolve the dependencies anew into requirements.lock
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --extra dev --python-version 3.11 --generate-hashes \
 	  --no-annotate --custom-compile-command "make lock" -o requirements.lock
+
+docs: setup ## Write the pages that are made from data
+	@$(KUBELAB) compat --markdown > docs/compat.md
 
 clean: ## Remove the virtual environment and what tools left here (labs and caches stay)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

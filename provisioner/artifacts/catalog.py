@@ -8,8 +8,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from provisioner.artifacts.dangling import dangling
+from provisioner.artifacts.judge import judge
+from provisioner.artifacts.upstream import FetchedBox, NodePackages, UpstreamBuild, Way
 from provisioner.errors import SpecError
-from provisioner.spec import Known
+from provisioner.spec import Artifacts, Known
 
 FILE = Path(__file__).resolve().parents[2] / "roles/artifacts/defaults/main/catalog.yml"
 
@@ -101,7 +104,9 @@ class FileBuild(Part):
     sha256: str = ""
 
 
-Build = Annotated[SourceBuild | PackageBuild | GoBuild | FileBuild, Field(discriminator="source")]
+Build = Annotated[
+    SourceBuild | PackageBuild | GoBuild | FileBuild | UpstreamBuild, Field(discriminator="source")
+]
 
 
 class Layer(Part):
@@ -130,6 +135,7 @@ class Bundle(Part):
     """What a version of Kubernetes, or a pod network, puts on nodes."""
 
     kubeadm_api: str = ""
+    cri: str = "dockershim"
     binaries: dict[str, str] = {}
     cni: dict[str, str] = {}
     images: dict[str, Image] = {}
@@ -143,16 +149,42 @@ class Catalog(Part):
     image_repository: str = Field(alias="artifacts_image_repository")
     toolchains: dict[str, Toolchain] = Field(alias="artifacts_toolchains")
     machine_root: MachineRoot = Field(alias="artifacts_machine_root")
-    boxes: dict[str, Box] = Field(alias="artifacts_boxes")
+    boxes: dict[str, Box | FetchedBox] = Field(alias="artifacts_boxes")
+    node_packages: dict[str, NodePackages] = Field(alias="artifacts_node_packages")
     builds: dict[str, Build] = Field(alias="artifacts_builds")
+    upstream: dict[str, UpstreamBuild] = Field(alias="artifacts_upstream")
     layers: dict[str, Layer] = Field(alias="artifacts_layers")
     kubernetes: dict[str, Bundle] = Field(alias="artifacts_kubernetes")
     cni: dict[str, Bundle] = Field(alias="artifacts_cni")
+    # Not the catalogue's: a spec says it.
+    way: Way = Field(default=Way(), init=False, exclude=True)
 
     def known(self) -> Known:
         """What a spec may ask for."""
         wanting = {name: tuple(self._not_given(bundle)) for name, bundle in self.cni.items()}
-        return Known(tuple(self.kubernetes), boxes=tuple(self.boxes), wanting=wanting)
+        return Known(
+            self.offered,
+            boxes=tuple(self.boxes),
+            wanting=wanting,
+            judge=lambda spec: judge(self, spec),
+        )
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The versions of Kubernetes all of whose parts the chosen source has."""
+        return tuple(
+            version
+            for version, bundle in self.kubernetes.items()
+            if set(builds_of(self, [bundle])) <= set(self.builds)
+        )
+
+    def from_upstream(self) -> "Catalog":
+        """The catalogue with a publisher's files wherever it names some, instead of a build."""
+        return self.model_copy(update={"builds": {**self.builds, **self.upstream}})
+
+    def by(self, way: Way) -> "Catalog":
+        """The catalogue whose files are downloaded that way."""
+        return self.model_copy(update={"way": way})
 
     def _not_given(self, bundle: Bundle) -> Iterator[str]:
         """The builds of a bundle that are files, and that no spec has given yet."""
@@ -190,40 +222,9 @@ def builds_of(catalog: Catalog, bundles: list[Bundle]) -> Iterator[str]:
             yield from (catalog.layers[layer].build for layer in image.layers)
 
 
-def _dangling(catalog: Catalog) -> Iterator[str]:
-    """Names in the catalogue that lead nowhere, each with its key path."""
-    for name, build in catalog.builds.items():
-        if isinstance(build, PackageBuild | FileBuild):
-            continue
-        if build.toolchain not in catalog.toolchains:
-            yield f"artifacts_builds.{name}.toolchain: no toolchain {build.toolchain!r}"
-    for name, layer in catalog.layers.items():
-        if layer.build not in catalog.builds:
-            yield f"artifacts_layers.{name}.build: no build {layer.build!r}"
-    for top, bundles in (("kubernetes", catalog.kubernetes), ("cni", catalog.cni)):
-        for key, bundle in bundles.items():
-            yield from _dangling_in(catalog, bundle, f"artifacts_{top}.{key}")
-
-
-def _dangling_in(catalog: Catalog, bundle: Bundle, where: str) -> Iterator[str]:
-    files = {f"{where}.binaries": bundle.binaries, f"{where}.cni": bundle.cni}
-    for group, images in (("images", bundle.images), ("control_plane", bundle.control_plane)):
-        for name, image in images.items():
-            files[f"{where}.{group}.{name}.files"] = image.files
-            if image.archive:
-                files[f"{where}.{group}.{name}"] = {"archive": image.archive}
-            for layer in image.layers:
-                if layer not in catalog.layers:
-                    yield f"{where}.{group}.{name}.layers: no layer {layer!r}"
-    for path, named in files.items():
-        for name, file in named.items():
-            if file.split("/")[0] not in catalog.builds:
-                yield f"{path}.{name}: no build {file.split('/')[0]!r}"
-
-
 @cache
-def _defaults() -> str:
-    return FILE.read_text(encoding="utf-8")
+def _defaults() -> Any:
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 
 def _merged(base: Any, over: Any) -> Any:
@@ -235,7 +236,7 @@ def _merged(base: Any, over: Any) -> Any:
 
 def merged_keys(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The catalogue's keys that ``overrides`` touch, whole, as Ansible variables."""
-    merged = _merged(yaml.safe_load(_defaults()), overrides)
+    merged = _merged(_defaults(), overrides)
     return {key: merged[key] for key in overrides}
 
 
@@ -245,10 +246,10 @@ def load_catalog(overrides: Mapping[str, Any]) -> Catalog:
     Raises:
         SpecError: an override does not fit; names its key path.
     """
-    data = _merged(yaml.safe_load(_defaults()), overrides)
+    data = _merged(_defaults(), overrides)
     try:
         catalog = Catalog.model_validate(data)
-        faults = list(_dangling(catalog))
+        faults = list(dangling(catalog))
     except ValidationError as bad:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in bad.errors()]
     if faults:
@@ -260,6 +261,16 @@ def load_catalog(overrides: Mapping[str, Any]) -> Catalog:
     return catalog
 
 
-def known_by(overrides: Mapping[str, Any]) -> Known:
-    """What a spec with these overrides may ask for."""
-    return load_catalog(overrides).known()
+def catalog_of(artifacts: Artifacts) -> Catalog:
+    """The catalogue as a spec has it: its overrides, its source, its mirrors and its proxy.
+
+    Raises:
+        SpecError: as ``load_catalog``.
+    """
+    catalog = load_catalog(artifacts.overrides).by(Way(artifacts.mirrors, artifacts.proxy))
+    return catalog.from_upstream() if artifacts.source == "upstream" else catalog
+
+
+def known_by(artifacts: Artifacts) -> Known:
+    """What a spec that says this of artifacts may ask for."""
+    return catalog_of(artifacts).known()

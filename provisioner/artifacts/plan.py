@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from provisioner.artifacts import box, debian, files, golang, images
+from provisioner.artifacts import box, debian, files, golang, images, upstream
 from provisioner.artifacts.build import Made, Step
 from provisioner.artifacts.catalog import (
     Build,
@@ -20,10 +20,15 @@ from provisioner.artifacts.debian import Tell
 from provisioner.artifacts.golang import Go
 from provisioner.artifacts.kubernetes import compile_kubernetes
 from provisioner.artifacts.store import content_key, sha256
+from provisioner.artifacts.upstream import FetchedBox, UpstreamBuild
 
 ROOT = "machine-root"
 # Disk space that a build takes, in MiB, measured: most of it is what compilers keep.
-ROOM = {"debian-source": 4200, "go": 500, "debian": 50, "file": 300, ROOT: 700, "box": 8000}
+ROOM = {
+    **{"debian-source": 4200, "go": 500, "debian": 50, "file": 300, "upstream": 1000},
+    **{ROOT: 700, "box": 8000},
+}
+DOWNLOADS = "downloads"
 
 
 def _go(catalog: Catalog, name: str, cache: Path, *, modules: bool = True) -> Go:
@@ -41,6 +46,8 @@ def _build_step(name: str, build: Build, catalog: Catalog, cache: Path) -> Step:
             debian.fetch_packages(cache, suite, build.packages, into, tell)
         elif isinstance(build, FileBuild):
             files.take(name, build, into / files.FILE)
+        elif isinstance(build, UpstreamBuild):
+            upstream.take(build.files, catalog.way, cache / DOWNLOADS, into, tell)
         elif isinstance(build, GoBuild):
             go = _go(catalog, build.toolchain, cache)
             golang.build_module(build, go, cache / "work" / name, into, tell)
@@ -118,7 +125,10 @@ def box_step(catalog: Catalog, name: str, baked: box.Baked | None, cache: Path) 
     wanted = catalog.boxes[name]
 
     def make(into: Path, made: Made, tell: Tell) -> None:  # noqa: ARG001
-        box.make_box(cache, wanted, baked, into, tell)
+        if isinstance(wanted, FetchedBox):
+            upstream.take({box.BOX: wanted.file}, catalog.way, cache / DOWNLOADS, into, tell)
+        else:
+            box.make_box(cache, wanted, baked, into, tell)
 
     key = content_key(wanted.model_dump(), baked.folder.name if baked else "")
     return Step(f"box-{name}{'-baked' if baked else ''}", key, make, room=ROOM["box"])

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.artifacts.catalog import Catalog
+from provisioner.artifacts.catalog import Box, Catalog
 from provisioner.artifacts.sets import Order, entries_of
 from provisioner.artifacts.store import Store, walk
 
 # All that only a build reads: the next one fetches or makes it again.
-WORKSHOP = ("apt", "debs", "go", "sources", "work")
+WORKSHOP = ("apt", "debs", "downloads", "go", "sources", "work")
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,19 @@ def _size(folder: Path) -> int:
 
 def _current(catalog: Catalog, cache: Path) -> set[Path]:
     """The entries that labs of this catalogue would use."""
-    boxes = [("", False), *((box, baked) for box in catalog.boxes for baked in (False, True))]
-    orders = [
-        Order(kubernetes, cni, machine_root=True, box=box, baked=baked)
-        for kubernetes in catalog.kubernetes
-        for cni in catalog.cni
-        for box, baked in boxes
+    boxes = [
+        ("", False),
+        *((name, False) for name in catalog.boxes),
+        *((name, True) for name, box in catalog.boxes.items() if isinstance(box, Box)),
     ]
-    return {entry for order in orders for _, entry in entries_of(catalog, order, cache)}
+    return {
+        entry
+        for source in (catalog, catalog.from_upstream())
+        for kubernetes in source.offered
+        for cni in source.cni
+        for box, baked in boxes
+        for _, entry in entries_of(source, Order(kubernetes, cni, True, box, baked), cache)
+    }
 
 
 def list_stock(catalog: Catalog, cache: Path, *, verify: bool = False) -> list[Stored]:

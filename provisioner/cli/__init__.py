@@ -37,7 +37,7 @@ def options(
 COMMANDS: list[Callable[..., None]] = [
     *(lab.up, lab.status, lab.verify, lab.plan, lab.doctor),
     *(access.ssh, access.kubectl, access.kubeconfig, access.logs),
-    *(power.stop, power.start, lab.destroy),
+    *(power.stop, power.start, lab.destroy, extras.compat),
 ]
 for command in COMMANDS:
     app.command()(command)

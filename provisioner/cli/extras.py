@@ -16,6 +16,7 @@ from provisioner.cli.common import (
     chosen_spec,
     run_with_progress,
 )
+from provisioner.compat import LINES, RULES, matrix, page
 from provisioner.lab import Lab, all_labs, cache
 from provisioner.phases.machines import make_context
 from provisioner.recipes import BUILD
@@ -80,6 +81,23 @@ def prune_(
 
 def _mib(item: Stored) -> str:
     return f"{item.size / 2**20:.1f} MiB"
+
+
+def compat(
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the page of the docs.")] = False,
+) -> None:
+    """Show what goes together: operating systems, Kubernetes, and all between them."""
+    if as_json:
+        report.print_json({"matrix": matrix(), "rules": [vars(rule) for rule in RULES]})
+        return
+    if markdown:
+        print(page(), end="")  # noqa: T201
+        return
+    by_os = matrix()
+    rows = [(line, *(by_os[os][line] or "possible" for os in by_os)) for line in LINES]
+    report.print_table("Kubernetes with docker", ("", *by_os), rows)
+    report.print_table("rules", ("because", "source"), [(r.why, r.source) for r in RULES])
 
 
 @spec.command()

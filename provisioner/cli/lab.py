@@ -169,8 +169,9 @@ def plan(
     if as_json:
         report.print_json({"lab": spec.name, "steps": [vars(step) for step in steps]})
         return
-    rows = [(step.kind, step.name, step.version, step.source, step.state) for step in steps]
-    report.print_table(f"lab {spec.name}", ("what", "name", "version", "source", "state"), rows)
+    rows = [tuple(vars(step).values()) for step in steps]
+    head = ("what", "name", "version", "source", "state", "sha256")
+    report.print_table(f"lab {spec.name}", head, rows)
 
 
 def doctor(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from provisioner.artifacts.catalog import Catalog
+from provisioner.artifacts.catalog import Bundle, Catalog
 from provisioner.artifacts.sets import ArtifactSet
 from provisioner.lab import Lab
 from provisioner.model import Event, Listener, Status
@@ -33,6 +33,11 @@ class Context:
     artifacts: ArtifactSet | None = None
     recap: Recap | None = None
     began: float = field(default_factory=time.time)
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        """What the lab's Kubernetes and its pod network are made of."""
+        return self.catalog.bundles(self.spec.kubernetes.version, self.spec.cni.name)
 
 
 class Phase(Protocol):

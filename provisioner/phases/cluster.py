@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.artifacts.catalog import merged_keys
+from provisioner.artifacts.upstream import FetchedBox
 from provisioner.checks.kubectl import Kubectl
 from provisioner.checks.ready import wait_for_nodes
+from provisioner.compat import OSES
 from provisioner.errors import LabError
 from provisioner.lab import PROJECT
 from provisioner.phases.base import Context
 from provisioner.playbooks import run_playbook
 from provisioner.render import Places, render_inventory
+from provisioner.spec import VagrantOptions
 
 READY_SECONDS = 180.0
 
@@ -36,8 +39,25 @@ class WriteInventory:
         on_nodes = context.provider.on_nodes(folder)
         places = Places(lab.inventory, lab.kubeconfig, folder, on_nodes)
         catalogue = merged_keys(spec.artifacts.overrides)
-        text = render_inventory(spec, places, context.provider.group_vars(), catalogue)
+        text = render_inventory(spec, places, _group_vars(context), catalogue)
         return "written" if lab.write(lab.inventory, text) else "unchanged"
+
+
+def _group_vars(context: Context) -> dict[str, Any]:
+    """The provider's variables, and what the system of its machines and the spec add to them."""
+    spec, found = context.spec, context.provider.group_vars()
+    if isinstance(spec.provider, VagrantOptions):
+        box = context.catalog.boxes[spec.provider.box.name]
+        python = OSES.get(box.os, {}).get("python", "") if isinstance(box, FetchedBox) else ""
+        if python.startswith("2."):
+            # Its package manager has no bindings for any other Python.
+            found |= {"ansible_python_interpreter": f"/usr/bin/python{python}"}
+    if spec.artifacts.proxy:
+        found |= {"node_proxy": spec.artifacts.proxy}
+    if spec.artifacts.registry_mirror:
+        more = {"registry-mirrors": [spec.artifacts.registry_mirror]}
+        found |= {"docker_daemon_extra": {**found.get("docker_daemon_extra", {}), **more}}
+    return found
 
 
 @dataclass

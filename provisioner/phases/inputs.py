@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from provisioner.artifacts.catalog import builds_of
 from provisioner.artifacts.files import check_all
+from provisioner.artifacts.upstream import FetchedBox, UpstreamBuild, refuse_unknown
 from provisioner.errors import SpecError
 from provisioner.phases.base import Context
-from provisioner.spec import Weave
+from provisioner.spec import VagrantOptions, Weave
 
 # As the role cni has it for those who run Ansible alone.
 PASSWORD_LENGTH = 16
@@ -28,8 +30,22 @@ def _password_fault(file: Path) -> tuple[str, str]:
     return "", ""
 
 
+def _refuse_without_sum(context: Context) -> None:
+    """Refuse a download whose SHA-256 neither catalogue nor spec have."""
+    catalog, spec = context.catalog, context.spec
+    for name in dict.fromkeys(builds_of(catalog, context.bundles)):
+        build = catalog.builds[name]
+        if isinstance(build, UpstreamBuild):
+            for file, download in build.files.items():
+                refuse_unknown(f"artifacts_builds.{name}.files.{file}", download)
+    if isinstance(spec.provider, VagrantOptions):
+        box = catalog.boxes[spec.provider.box.name]
+        if isinstance(box, FetchedBox):
+            refuse_unknown(f"artifacts_boxes.{spec.provider.box.name}.file", box.file)
+
+
 def refuse_inputs(context: Context) -> None:
-    """Refuse a file that is not what the spec says of it, or a password that is weak.
+    """Refuse a file that is not what the spec says, a download without a sum, a weak password.
 
     Raises:
         SpecError: names key and file, and what is wrong with it.
@@ -39,5 +55,5 @@ def refuse_inputs(context: Context) -> None:
         why, hint = _password_fault(Path(cni.password_file))
         if why:
             raise SpecError(f"cni.password_file: {cni.password_file}", why, hint)
-    bundles = context.catalog.bundles(context.spec.kubernetes.version, cni.name)
-    check_all(context.catalog, bundles)
+    check_all(context.catalog, context.bundles)
+    _refuse_without_sum(context)

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from provisioner.artifacts.catalog import load_catalog
+from provisioner.artifacts.catalog import catalog_of
 from provisioner.artifacts.sets import ArtifactSet
 from provisioner.errors import LabError
 from provisioner.lab import Lab, cache
@@ -42,7 +42,7 @@ def make_provider(lab: Lab, spec: LabSpec, artifacts: ArtifactSet | None = None)
 def make_context(lab: Lab, spec: LabSpec, listen: Listener) -> Context:
     """The context of a command on a lab."""
     provider = make_provider(lab, spec)
-    return Context(lab, spec, load_catalog(spec.artifacts.overrides), provider, listen)
+    return Context(lab, spec, catalog_of(spec.artifacts), provider, listen)
 
 
 @dataclass

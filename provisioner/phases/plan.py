@@ -6,21 +6,65 @@ from provisioner.artifacts.build import Step
 from provisioner.artifacts.catalog import Catalog, FileBuild, GoBuild, PackageBuild
 from provisioner.artifacts.plan import ROOT
 from provisioner.artifacts.sets import entries_of
+from provisioner.artifacts.upstream import Download, FetchedBox, UpstreamBuild
 from provisioner.lab import cache
 from provisioner.phases.artifacts import order_of
 from provisioner.phases.base import Context
 from provisioner.phases.host import missing_packages, wanted_packages
+from provisioner.spec import LabSpec, VagrantOptions
 
 
 @dataclass(frozen=True)
 class PlanStep:
-    """One thing that ``up`` would do; ``state`` says whether it is done already."""
+    """One thing that ``up`` would do; ``state`` says whether it is done already.
+
+    ``sha256`` is of a file that is fetched: empty where a spec has to give it before ``up``.
+    """
 
     kind: str
     name: str
     version: str
     source: str
     state: str
+    sha256: str = ""
+
+
+def _download(kind: str, name: str, version: str, file: Download, cached: bool) -> PlanStep:
+    state = "cached" if cached else "to fetch" if file.sha256 else "SHA-256 missing"
+    return PlanStep(kind, name, version, file.url, state, file.sha256)
+
+
+def _fetched(step: Step, cached: bool, catalog: Catalog) -> list[PlanStep]:
+    """The downloads of a step; none where it is built here."""
+    box = catalog.boxes.get(step.name.removeprefix("box-"))
+    if isinstance(box, FetchedBox):
+        return [_download("box", box.name, box.version, box.file, cached)]
+    build = catalog.builds.get(step.name)
+    if not isinstance(build, UpstreamBuild):
+        return []
+    return [
+        _download("file", f"{step.name}/{name}", build.version, file, cached)
+        for name, file in build.files.items()
+    ]
+
+
+def _on_nodes(spec: LabSpec, catalog: Catalog) -> list[PlanStep]:
+    """The packages that roles install at versions of the catalogue; yum checks who signed them."""
+    if not isinstance(spec.provider, VagrantOptions):
+        return []
+    box = catalog.boxes[spec.provider.box.name]
+    pinned = catalog.node_packages.get(box.os) if isinstance(box, FetchedBox) else None
+    if pinned is None:
+        return []
+    repositories = [
+        PlanStep("repository", name, "", found.url, f"signed with {found.key}")
+        for name, found in pinned.repositories.items()
+    ]
+    packages = [
+        PlanStep("package", name, version, "docker-ce", "on every node")
+        for name, version in pinned.docker.items()
+    ]
+    return repositories + packages
 
 
 def _artifact(step: Step, cached: bool, catalog: Catalog) -> PlanStep:
@@ -36,7 +80,7 @@ def _artifact(step: Step, cached: bool, catalog: Catalog) -> PlanStep:
         return PlanStep("packages", step.name, ", ".join(build.packages), "debian", state)
     if isinstance(build, FileBuild):
         return PlanStep("file", step.name, f"sha256 {build.sha256[:12]}", str(build.path), state)
-    where = build.module if isinstance(build, GoBuild) else build.package
+    where = build.module if isinstance(build, GoBuild) else getattr(build, "package", "")
     return PlanStep("build", step.name, build.version, f"{build.source}: {where}", state)
 
 
@@ -49,7 +93,9 @@ def plan_of(context: Context) -> list[PlanStep]:
         for name in wanted_packages(context)
     ]
     for step, entry in entries_of(catalog, order_of(spec), cache()):
-        steps.append(_artifact(step, entry.is_dir(), catalog))
+        fetched = _fetched(step, entry.is_dir(), catalog)
+        steps += fetched or [_artifact(step, entry.is_dir(), catalog)]
+    steps += _on_nodes(spec, catalog)
     states = {machine.name: machine.state for machine in context.provider.machines()}
     for node in spec.machines:
         done = "running" if states[node.name] == "running" else "to start"

@@ -5,9 +5,10 @@ would be right. Nothing is touched before a spec has passed.
 """
 
 from provisioner.spec.read import parse_spec, read_spec
-from provisioner.spec.rules import Known, KnownBy
+from provisioner.spec.rules import Fault, Known, KnownBy
 from provisioner.spec.shape import (
     DNS_LABEL,
+    Artifacts,
     LabSpec,
     MachineOptions,
     NodeSpec,
@@ -18,6 +19,8 @@ from provisioner.spec.shape import (
 
 __all__ = [
     "DNS_LABEL",
+    "Artifacts",
+    "Fault",
     "Known",
     "KnownBy",
     "LabSpec",

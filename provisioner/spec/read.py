@@ -85,7 +85,7 @@ def parse_spec(data: Any, source: str, known_by: KnownBy) -> LabSpec:
         spec = LabSpec.model_validate(dict(data))
     except ValidationError as bad:
         raise _refuse(source, list(_shape_faults(bad))) from None
-    if faults := faults_of(spec, known_by(spec.artifacts.overrides)):
+    if faults := faults_of(spec, known_by(spec.artifacts)):
         raise _refuse(source, faults)
     return spec
 

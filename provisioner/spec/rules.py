@@ -1,12 +1,12 @@
 """What a lab spec has to keep that spans several keys."""
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from provisioner.spec.shape import LabSpec
+from provisioner.spec.shape import Artifacts, LabSpec
 
 # kubeadm's own preflight limits for a control plane: 2 CPUs and 1700 MB.
 CONTROL_PLANE_CPUS = 2
@@ -22,17 +22,19 @@ DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
 class Known:
     """What the catalogue offers, so that a spec can be refused before anything is fetched.
 
-    ``wanting`` names, by pod network, the files that only a spec can give.
+    ``wanting`` names, by pod network, the files that only a spec can give. ``judge`` tells what of
+    the offer does not go together.
     """
 
     kubernetes: Collection[str]
     addons: Collection[str] = ()
     boxes: Collection[str] = ()
     wanting: Mapping[str, Collection[str]] = field(default_factory=dict)
+    judge: "Callable[[LabSpec], Iterable[Fault]]" = lambda _: ()
 
 
-KnownBy = Callable[[Mapping[str, Any]], Known]
-"""The catalogue's offer, given the overrides of a spec."""
+KnownBy = Callable[[Artifacts], Known]
+"""The catalogue's offer, given what a spec says of artifacts."""
 
 Fault = tuple[str, Any, str]
 """Key path, the value found there, and why it is refused and what would be right."""
@@ -127,4 +129,5 @@ def _catalogue_faults(spec: LabSpec, known: Known) -> Iterator[Fault]:
 def faults_of(spec: LabSpec, known: Known) -> list[Fault]:
     """Every fault of a spec whose single keys are right."""
     checks = (_name_faults, _role_faults, _address_faults, _network_faults)
-    return [fault for check in checks for fault in check(spec)] + [*_catalogue_faults(spec, known)]
+    own = [fault for check in checks for fault in check(spec)]
+    return [*own, *_catalogue_faults(spec, known), *known.judge(spec)]

@@ -61,8 +61,15 @@ def _absolute(value: str) -> str:
     return value
 
 
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"(https?://[^\s/]+(/\S*)?)?", value):
+        raise ValueError("no URL: write it like https://mirror.example.org/path")
+    return value.rstrip("/")
+
+
 Label = Annotated[str, AfterValidator(_dns_label)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 LibvirtUri = Annotated[str, AfterValidator(_uri)]
 Link = Annotated[str, AfterValidator(_link)]
 LabName = Annotated[str, AfterValidator(_lab_name)]
@@ -199,8 +206,19 @@ Provider = Annotated[MachineOptions | VagrantOptions, Field(discriminator="name"
 class Artifacts(Section):
     """Where binaries, images and packages come from."""
 
-    source: Literal["packages"] = Field(
-        "packages", description="packages: built from what package registries hold"
+    source: Literal["packages", "upstream"] = Field(
+        default="packages",
+        description="packages: built from what package registries hold; upstream: what publishers"
+        " serve is downloaded, and only the rest built",
+    )
+    mirrors: dict[HttpUrl, HttpUrl] = Field(
+        default={}, description="Where else to find what is below a URL: {https://dl.k8s.io: URL}"
+    )
+    proxy: HttpUrl = Field(
+        default="", description="For downloads, here and on nodes; empty: as the environment says"
+    )
+    registry_mirror: HttpUrl = Field(
+        default="", description="Where docker on the nodes looks for images of docker.io first"
     )
     overrides: dict[str, Any] = Field(
         default={}, description="Merged over the catalogue, roles/artifacts/defaults/main"

@@ -14,7 +14,21 @@ def test_every_key_is_a_default_of_the_role():
 
 
 def test_no_registry_is_named():
-    assert not re.search(r"debian\.org|golang\.org/dl|proxy\.|pypi|https?://", FILE.read_text())
+    assert not re.search(
+        r"debian\.org|golang\.org/dl|proxy\.|pypi|https?://registry", FILE.read_text()
+    )
+
+
+def test_every_file_of_a_publisher_has_a_sum():
+    for name, build in load_catalog({}).upstream.items():
+        for file in build.files.values():
+            assert re.fullmatch("[0-9a-f]{64}", file.sha256), name
+            assert file.url.startswith("https://"), name
+
+
+def test_a_publisher_offers_what_packages_do_not():
+    catalog = load_catalog({})
+    assert set(catalog.from_upstream().offered) - set(catalog.offered) == {"1.31.14"}
 
 
 def test_a_lab_finds_its_images_and_builds():

@@ -1,0 +1,260 @@
+"""Which combinations can work, and why others cannot: rules as data, each with its source.
+
+A rule has a condition on each fact that it is about, and refuses a combination that meets all of
+them. Facts are texts: versions are compared as versions (``>=1.35``), all else word by word.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+Facts = Mapping[str, str]
+"""What is known of a combination, by the names in ``FACTS``; a fact may be missing."""
+
+FACTS = {
+    "os": "operating system",
+    "kernel": "kernel",
+    "cgroup": "cgroup version",
+    "python": "Python of the machines",
+    "kubernetes": "Kubernetes",
+    "kubeadm_api": "kubeadm configuration",
+    "runtime": "runtime",
+    "docker": "docker",
+    "cri": "CRI shim",
+    "coredns": "CoreDNS",
+    "weave": "Weave",
+    "ansible_core": "ansible-core",
+}
+# What a machine has by its operating system: to name that says more.
+OF_THE_OS = {"os", "kernel", "cgroup", "python"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What cannot work. ``fact`` is the one to change, ``instead`` what to take in its place."""
+
+    when: Facts
+    why: str
+    source: str
+    fact: str = "kubernetes"
+    instead: str = ""
+
+
+OSES: Mapping[str, Facts] = {
+    "centos7": {"kernel": "3.10", "cgroup": "1", "python": "2.7", "docker": "26.1.4"},
+    "debian11": {"kernel": "5.10", "cgroup": "2", "python": "3.9", "docker": "20.10.5"},
+    "debian12": {"kernel": "6.1", "cgroup": "2", "python": "3.11", "docker": "20.10.24"},
+    "rocky9": {"kernel": "5.14", "cgroup": "2", "python": "3.9"},
+}
+"""What the releases that are known here come with."""
+
+SUITES = {"bullseye": "debian11", "bookworm": "debian12"}
+"""The OS of a suite of Debian, for boxes that are built here."""
+
+RULES = (
+    Rule(
+        {"cgroup": "==1", "kubernetes": ">=1.35"},
+        "kubelet 1.35 and later refuses cgroup v1",
+        "kubernetes/kubernetes#134298, KEP-5573",
+    ),
+    Rule(
+        {"kernel": "<4.19", "kubernetes": ">=1.32,<1.34"},
+        "kubeadm 1.32 and 1.33 refuse a kernel older than 4.19",
+        "kubernetes/kubernetes#131881, #131919",
+    ),
+    Rule(
+        {"cri": "dockershim", "kubernetes": ">=1.24"},
+        "kubelet 1.24 and later has no dockershim",
+        "Kubernetes 1.24 release notes, KEP-2221",
+        "cri",
+        "cri-dockerd",
+    ),
+    Rule(
+        {"kubeadm_api": "v1beta4", "kubernetes": "<1.31"},
+        "kubeadm reads v1beta4 from 1.31 on",
+        "Kubernetes 1.31 release notes",
+        "kubeadm_api",
+        "kubeadm.k8s.io/v1beta3",
+    ),
+    Rule(
+        {"kubeadm_api": "v1beta3", "kubernetes": "<1.22"},
+        "kubeadm reads v1beta3 from 1.22 on",
+        "Kubernetes 1.22 release notes",
+        "kubeadm_api",
+        "kubeadm.k8s.io/v1beta2",
+    ),
+    Rule(
+        {"kubeadm_api": "v1beta2", "kubernetes": ">=1.31"},
+        "kubeadm 1.31 reads v1beta3 and v1beta4",
+        "Kubernetes 1.31 release notes",
+        "kubeadm_api",
+        "kubeadm.k8s.io/v1beta4",
+    ),
+    Rule(
+        {"coredns": ">=1.11", "kubernetes": "<1.21"},
+        "CoreDNS 1.11 and later wants EndpointSlice v1, which Kubernetes has from 1.21 on",
+        "coredns/coredns#6147",
+        "coredns",
+        "1.10.1",
+    ),
+    Rule(
+        {"os": "centos7", "docker": ">=27"},
+        "docker 27 and later was never built for CentOS 7",
+        "docker/docker-ce-packaging#1028",
+        "docker",
+        "26.1.4",
+    ),
+    Rule(
+        {"os": "centos7", "runtime": "containerd"},
+        "the runc of containerd's own releases does not start on CentOS 7",
+        "containerd/containerd#8021",
+        "runtime",
+        "docker",
+    ),
+    Rule(
+        {"os": "centos7", "weave": ">=2.9"},
+        "Weave 2.9 writes nft rules, which iptables of CentOS 7 does not read",
+        "rajch/weave#20",
+        "weave",
+        "2.8.10",
+    ),
+    Rule(
+        {"python": "<3.7", "ansible_core": ">=2.17"},
+        "ansible-core 2.17 and later needs Python 3.7 on a target",
+        "ansible-core 2.17 porting guide",
+        "ansible_core",
+        "2.16",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A rule that a combination breaks; ``instead`` is what would work, empty if nothing does."""
+
+    rule: Rule
+    facts: Facts
+    instead: str
+
+    def __str__(self) -> str:
+        """What does not go together, why, and what does: one sentence."""
+        own = [name for name in self.rule.when if name not in OF_THE_OS]
+        subject = " with ".join(f"{FACTS[name]} {self.facts[name]}" for name in own)
+        on_os = len(own) < len(self.rule.when)
+        where = f" on {self.facts.get('os', 'this OS')}" if on_os else ""
+        ways = [f"use {self.instead}"] if self.instead else []
+        ways += ["another OS" if ways else "use another OS"] if on_os else []
+        return f"{subject}{where}: {self.rule.why}; {', or '.join(ways) or 'nothing here works'}"
+
+
+def _meets(fact: str, condition: str) -> bool:
+    try:
+        return SpecifierSet(condition).contains(Version(fact), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return fact.rpartition("/")[2] == condition
+
+
+def broken_by(facts: Facts) -> list[Rule]:
+    """The rules that a combination breaks; one about a fact that is missing does not count."""
+    return [
+        rule
+        for rule in RULES
+        if all(name in facts and _meets(facts[name], rule.when[name]) for name in rule.when)
+    ]
+
+
+def _nearest(facts: Facts, offered: Collection[str]) -> str:
+    """The offered version of Kubernetes closest to the one wanted that breaks no rule."""
+
+    def distance(version: str) -> tuple[int, Version]:
+        wanted, here = Version(facts["kubernetes"]), Version(version)
+        return abs(wanted.minor - here.minor), here
+
+    working = [v for v in offered if not broken_by({**facts, **follows(v), "kubernetes": v})]
+    return min(working, key=distance, default="")
+
+
+def follows(kubernetes: str) -> dict[str, str]:
+    """What of the facts follows from a version of Kubernetes where nobody chooses otherwise."""
+    version = Version(kubernetes)
+    apis = (("1.31", "v1beta4"), ("1.22", "v1beta3"), ("0", "v1beta2"))
+    api = next(name for since, name in apis if version >= Version(since))
+    shim = "dockershim" if version < Version("1.24") else "cri-dockerd"
+    return {"kubeadm_api": f"kubeadm.k8s.io/{api}", "cri": shim}
+
+
+def conflicts_of(facts: Facts, offered: Collection[str]) -> Iterator[Conflict]:
+    """Why a combination cannot work; ``offered`` are versions of Kubernetes that could be taken."""
+    for rule in broken_by(facts):
+        instead = rule.instead or _nearest(facts, offered)
+        yield Conflict(rule, facts, instead)
+
+
+def broken_on(os: str, kubernetes: str) -> list[Rule]:
+    """The rules that a version of Kubernetes with docker breaks on an OS; empty where it works."""
+    chosen = {"os": os, "kubernetes": kubernetes, "runtime": "docker"}
+    return broken_by({**OSES[os], **chosen, **follows(kubernetes)})
+
+
+LINES = tuple(f"1.{minor}" for minor in range(20, 38))
+"""The lines of Kubernetes that the matrix shows."""
+
+
+def matrix() -> dict[str, dict[str, str]]:
+    """Why a line of Kubernetes cannot work, by OS and line; empty where it can."""
+    return {
+        os: {line: "; ".join(rule.why for rule in broken_on(os, line)) for line in LINES}
+        for os in OSES
+    }
+
+
+PAGE = """\
+# What goes together
+
+Written by `make docs` from `provisioner/compat.py`; `kubelab compat` prints the same. A spec that
+breaks a rule is refused before anything is touched, with exit code 2, the reason, and the nearest
+that works. "Possible" means that no rule is known against it; what was seen to run is in
+[tested.md](tested.md).
+
+## Kubernetes with docker, by operating system
+
+{matrix}
+
+From 1.24 on kubelet reaches docker by cri-dockerd. What the releases come with:
+
+{oses}
+
+## The rules
+
+{rules}
+"""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def page() -> str:
+    """The page of the documentation, in Markdown."""
+    by_os = matrix()
+    told = ("kernel", "cgroup", "python", "docker")
+    return PAGE.format(
+        matrix=_table(
+            ("Kubernetes", *OSES),
+            [(line, *(by_os[o][line] or "possible" for o in OSES)) for line in LINES],
+        ),
+        oses=_table(("", *told), [(o, *(OSES[o].get(f, "") for f in told)) for o in OSES]),
+        rules=_table(
+            ("cannot be", "because", "use", "source"),
+            [
+                (
+                    ", ".join(f"{FACTS[name]} `{rule.when[name]}`" for name in rule.when),
+                    *(rule.why, rule.instead or "another version", rule.source),
+                )
+                for rule in RULES
+            ],
+        ),
+    )

@@ -1,0 +1,122 @@
+"""Modules as CentOS 7 runs them: by ansible-core 2.16, under a real Python 2.7."""
+
+import configparser
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[3]
+OWN = sorted((PROJECT / "roles").glob("*/library/*.py"))
+
+
+def _python27():
+    places = [
+        os.environ.get("KUBELAB_PYTHON27", ""),
+        *map(str, Path.home().glob(".pyenv/versions/2.7*/bin/python2.7")),
+        shutil.which("python2.7") or "",
+    ]
+    for place in filter(None, places):
+        asked = subprocess.run([place, "--version"], capture_output=True, text=True)
+        if asked.returncode == 0 and "2.7" in asked.stdout + asked.stderr:
+            return place
+    return None
+
+
+PYTHON27 = _python27()
+pytestmark = pytest.mark.skipif(PYTHON27 is None, reason="no Python 2.7 (KUBELAB_PYTHON27=PATH)")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Runs tasks on this host under Python 2.7, with --check where asked; results by task name."""
+
+    def run(tasks, *options):
+        folder = tmp_path_factory.mktemp("play")
+        play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+        (folder / "play.yml").write_text(yaml.safe_dump(play))
+        done = subprocess.run(
+            [
+                *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,"),
+                *("-c", "local", "-e", f"ansible_python_interpreter={PYTHON27}"),
+                *(*options, str(folder / "play.yml")),
+            ],
+            env={
+                **os.environ,
+                "ANSIBLE_LIBRARY": ":".join(sorted({str(path.parent) for path in OWN})),
+                "ANSIBLE_STDOUT_CALLBACK": "json",
+            },
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.startswith("{"), done.stdout + done.stderr
+        told = json.loads(done.stdout)["plays"][0]["tasks"]
+        return {task["task"]["name"]: task["hosts"]["localhost"] for task in told}
+
+    return run
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda p: p.stem)
+def test_it_compiles_under_python_2_7(path):
+    code = f"compile(open({str(path)!r}).read(), {path.name!r}, 'exec')"
+    done = subprocess.run([PYTHON27, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_our_modules_run_under_python_2_7(run, tmp_path):
+    arguments = {
+        "docker_config": {"settings": {"log-driver": "json-file"}},
+        "docker_images": {"folders": [str(tmp_path)]},
+        "kernel_settings": {"modules": [], "sysctls": {}},
+        "netfilter_chains": {"prefixes": ["NOT-THERE-"]},
+        "storage_volume": {"disk": "not-there", "mount": str(tmp_path / "x"), "filesystem": "xfs"},
+    }
+    own = {path.stem for path in OWN}
+    tasks = [{"name": name, name: arguments[name], "ignore_errors": True} for name in sorted(own)]
+    for name, result in run(tasks, "--check").items():
+        # A module may refuse (there is no such disk), but in its own words.
+        assert "module_stderr" not in result, f"{name}: {result}"
+        assert "Traceback" not in json.dumps(result), f"{name}: {result}"
+
+
+def test_the_vault_takes_the_place_of_mirrors_that_are_gone(run, tmp_path):
+    """The repositories of the role node, by the module and under the Python that it uses there."""
+    repo = tmp_path / "CentOS-Base.repo"
+    repo.write_text("[base]\nname=Base\nmirrorlist=http://mirrorlist.centos.org/?repo=os\n")
+    tasks = yaml.safe_load((PROJECT / "roles/node/tasks/main.yml").read_text())
+    task = next(t for t in tasks if "ansible.builtin.yum_repository" in t)
+    task["ansible.builtin.yum_repository"]["reposdir"] = str(tmp_path)
+    catalog = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
+    wanted = catalog["artifacts_node_packages"]["centos7"]["repositories"]
+    task["vars"] = {"node_repositories": wanted, "node_family_repositories": {}, "node_proxy": ""}
+    first, second = (run([task])[task["name"]] for _ in range(2))
+    assert first["changed"], first
+    assert not second["changed"], second
+    found = configparser.ConfigParser(interpolation=None)
+    found.read([repo, tmp_path / "docker-ce.repo"])
+    assert set(found.sections()) == set(wanted)
+    for name, repository in wanted.items():
+        assert found[name]["baseurl"] == repository["url"]
+        assert found[name]["gpgkey"] == repository["key"]
+        assert found[name]["gpgcheck"] == "1"
+        assert "mirrorlist" not in found[name]
+        assert "proxy" not in found[name]
+
+
+def test_packages_are_asked_for_at_their_versions(run):
+    values = yaml.safe_load((PROJECT / "roles/docker/vars/RedHat-7.yml").read_text())
+    catalog = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
+    pinned = {"artifacts_node_packages": catalog["artifacts_node_packages"]}
+    show = {"name": "list", "ansible.builtin.debug": {"msg": "{{ docker_family_packages }}"}}
+    result = run([{**show, "vars": {**pinned, **values}}])["list"]
+    assert result["msg"] == [
+        "containerd.io-1.6.33-3.1.el7",
+        "docker-ce-26.1.4-1.el7",
+        "docker-ce-cli-26.1.4-1.el7",
+    ]

@@ -1,0 +1,119 @@
+import json
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from provisioner import compat
+from provisioner.artifacts.catalog import known_by
+from provisioner.cli import app
+from provisioner.compat import FACTS, LINES, OSES, RULES, broken_by, broken_on, conflicts_of
+from provisioner.errors import SpecError
+from provisioner.spec import parse_spec
+
+PAGE = Path(__file__).parents[2] / "docs/compat.md"
+OFFERED = ("1.20.2", "1.31.14")
+CENTOS7 = {**OSES["centos7"], "os": "centos7", "runtime": "docker"}
+V2, V3, V4 = (f"kubeadm.k8s.io/v1beta{n}" for n in (2, 3, 4))
+
+# Facts, and what is said of them.
+IMPOSSIBLE = [
+    (
+        {**CENTOS7, "kubernetes": "1.36.0"},
+        "Kubernetes 1.36.0 on centos7: kubelet 1.35 and later refuses cgroup v1;"
+        " use 1.31.14, or another OS",
+    ),
+    ({**CENTOS7, "kubernetes": "1.35.0"}, "refuses cgroup v1; use 1.31.14"),
+    ({**CENTOS7, "kubernetes": "1.32.0"}, "kernel older than 4.19; use 1.31.14, or another OS"),
+    ({**CENTOS7, "kubernetes": "1.33.12"}, "kernel older than 4.19; use 1.31.14, or another OS"),
+    ({"kubernetes": "1.31.14", "cri": "dockershim"}, "no dockershim; use cri-dockerd"),
+    ({"kubernetes": "1.24.0", "cri": "dockershim"}, "no dockershim; use cri-dockerd"),
+    ({"kubernetes": "1.30.9", "kubeadm_api": V4}, f"from 1.31 on; use {V3}"),
+    ({"kubernetes": "1.20.2", "kubeadm_api": V3}, f"from 1.22 on; use {V2}"),
+    ({"kubernetes": "1.31.14", "kubeadm_api": V2}, f"reads v1beta3 and v1beta4; use {V4}"),
+    ({"kubernetes": "1.20.2", "coredns": "1.11.3"}, "EndpointSlice v1, which"),
+    ({**CENTOS7, "docker": "27.0.1"}, "docker 27.0.1 on centos7"),
+    ({**CENTOS7, "runtime": "containerd"}, "runtime containerd on centos7"),
+    ({**CENTOS7, "weave": "2.9.0"}, "Weave 2.9.0 on centos7"),
+    ({**CENTOS7, "ansible_core": "2.17.14"}, "needs Python 3.7 on a target; use 2.16, or another"),
+]
+
+
+@pytest.mark.parametrize(("facts", "said"), IMPOSSIBLE)
+def test_an_impossible_combination_is_refused_with_the_nearest_that_works(facts, said):
+    assert [text for text in map(str, conflicts_of(facts, OFFERED)) if said in text]
+
+
+def test_the_table_above_breaks_every_rule():
+    broken = [rule for facts, _ in IMPOSSIBLE for rule in broken_by(facts)]
+    assert [rule.why for rule in RULES if rule not in broken] == []
+
+
+def test_every_rule_has_a_source_and_known_facts():
+    for rule in RULES:
+        assert rule.source
+        assert rule.fact in rule.when
+        assert set(rule.when) <= set(FACTS)
+        assert rule.instead or rule.fact == "kubernetes"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {**CENTOS7, "kubernetes": "1.31.14", "cri": "cri-dockerd", "kubeadm_api": V4},
+        {**CENTOS7, "kubernetes": "1.20.2", "cri": "dockershim", "coredns": "1.10.1"},
+        {**CENTOS7, "weave": "2.8.10", "ansible_core": "2.16.19"},
+        {**OSES["rocky9"], "os": "rocky9", "kubernetes": "1.36.1", "ansible_core": "2.18.0"},
+    ],
+)
+def test_what_works_breaks_no_rule(facts):
+    assert broken_by(facts) == []
+
+
+def test_centos7_ends_with_1_31_but_for_one_line_that_only_warns():
+    working = [line for line in LINES if not broken_on("centos7", line)]
+    assert working == [*(f"1.{n}" for n in range(20, 32)), "1.34"]
+
+
+def test_the_nearest_that_works_is_named_only_if_there_is_one():
+    said = [str(c) for c in conflicts_of({**CENTOS7, "kubernetes": "1.36.0"}, ["1.35.1"])]
+    assert said == [
+        "Kubernetes 1.36.0 on centos7: kubelet 1.35 and later refuses cgroup v1; use another OS"
+    ]
+
+
+# Versions of Kubernetes that a catalogue could have, on both boxes.
+PAIRS = [
+    (box, f"1.{minor}.0")
+    for box, minor in product(("centos7", "debian12"), range(20, 38))
+    if broken_on(box, f"1.{minor}.0")
+]
+
+
+@pytest.mark.parametrize(("box", "version"), PAIRS)
+def test_every_impossible_pair_is_refused_in_a_spec(good, box, version):
+    good["kubernetes"]["version"] = version
+    good["provider"] = {"name": "vagrant", "box": {"name": box, "baked": False}}
+    with pytest.raises(SpecError) as refused:
+        parse_spec(good, "lab.yml", known_by)
+    assert refused.value.exit_code == 2
+    pattern = rf"kubernetes\.version = '{version}': Kubernetes {version} on {box}: .*; use 1\."
+    assert re.search(pattern, refused.value.details)
+
+
+def test_there_are_impossible_pairs():
+    assert ("centos7", "1.36.0") in PAIRS
+
+
+def test_the_page_is_written_from_the_data():
+    assert PAGE.read_text() == compat.page()
+
+
+def test_the_command_prints_the_matrix_as_json():
+    done = CliRunner().invoke(app, ["compat", "--json"])
+    found = json.loads(done.output)
+    assert "cgroup v1" in found["matrix"]["centos7"]["1.36"]
+    assert found["matrix"]["centos7"]["1.31"] == ""
+    assert len(found["rules"]) == len(RULES)
