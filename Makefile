@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 PROFILE ?=
 LAB ?=
+SPEC ?=
 NODE ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ SETUP_INSTALL := dnf -y install $(SETUP_PACKAGES)
 endif
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
-.PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lint test test-fast test-real test-vm test-kvm \
+.PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lint test test-fast test-real test-vm test-kvm test-centos7 \
   bench bench-kvm lock docs clean
 
 help: ## Say what there is
@@ -75,6 +76,10 @@ test-vm: setup ## One virtual machine and all that is done with it; by emulation
 
 test-kvm: setup ## The three-node lab on virtual machines; by emulation that takes an hour
 	@$(BIN)/pytest -q -s tests/kvm
+
+test-centos7: setup ## CentOS 7 on virtual machines, whole, with one report to send back: SPEC=FILE
+	@$(if $(SPEC),,echo "Which spec? A copy of profiles/centos7.yml with the sum of the box: make test-centos7 SPEC=FILE" >&2; exit 2;)\
+	SPEC=$(abspath $(SPEC)) $(BIN)/pytest -q -s tests/centos7
 
 test: test-fast test-real ## Every test, with all the set-up that it needs
 

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 from ipaddress import IPv4Network
@@ -83,3 +84,18 @@ def test_a_name_that_the_template_does_not_get_is_an_error(good, monkeypatch, tm
     monkeypatch.setattr(render, "VAGRANTFILE", template)
     with pytest.raises(jinja2.UndefinedError):
         vagrantfile(rich(good))
+
+
+def test_vagrant_accepts_the_file_of_centos7(tmp_path):
+    if not shutil.which("vagrant"):
+        pytest.skip("no vagrant on this host")
+    spec = read_spec(profiles()["centos7"], known_by)
+    (tmp_path / "Vagrantfile").write_text(vagrantfile(spec, "kvm"))
+    done = subprocess.run(
+        ["vagrant", "validate"],
+        cwd=tmp_path,
+        env={**os.environ, "VAGRANT_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ansible_runner
 import pytest
 import yaml
 
@@ -36,28 +37,24 @@ pytestmark = pytest.mark.skipif(PYTHON27 is None, reason="no Python 2.7 (KUBELAB
 def run(tmp_path_factory):
     """Runs tasks on this host under Python 2.7, with --check where asked; results by task name."""
 
-    def run(tasks, *options):
+    def run(tasks, cmdline=""):
         folder = tmp_path_factory.mktemp("play")
         play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
         (folder / "play.yml").write_text(yaml.safe_dump(play))
-        done = subprocess.run(
-            [
-                *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,"),
-                *("-c", "local", "-e", f"ansible_python_interpreter={PYTHON27}"),
-                *(*options, str(folder / "play.yml")),
-            ],
-            env={
-                **os.environ,
+        done = ansible_runner.run(
+            private_data_dir=str(folder),
+            playbook=str(folder / "play.yml"),
+            inventory="localhost,",
+            cmdline=f"-c local -e ansible_python_interpreter={PYTHON27} {cmdline}",
+            envvars={
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 "ANSIBLE_LIBRARY": ":".join(sorted({str(path.parent) for path in OWN})),
-                "ANSIBLE_STDOUT_CALLBACK": "json",
             },
-            cwd=folder,
-            capture_output=True,
-            text=True,
+            quiet=True,
         )
-        assert done.stdout.startswith("{"), done.stdout + done.stderr
-        told = json.loads(done.stdout)["plays"][0]["tasks"]
-        return {task["task"]["name"]: task["hosts"]["localhost"] for task in told}
+        ended = ("runner_on_ok", "runner_on_failed")
+        events = [event["event_data"] for event in done.events if event["event"] in ended]
+        return {event["task"]: event["res"] for event in events}
 
     return run
 
