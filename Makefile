@@ -26,7 +26,7 @@ SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists 
   bench bench-kvm lock docs clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Make the virtual environment (every other target does it too)
 

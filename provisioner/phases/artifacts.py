@@ -3,7 +3,9 @@
 import os
 from dataclasses import dataclass
 
+from provisioner.artifacts.catalog import builds_of
 from provisioner.artifacts.sets import Order, build_set
+from provisioner.artifacts.upstream import FetchedBox, UpstreamBuild, refuse_unknown
 from provisioner.lab import cache
 from provisioner.model import Event
 from provisioner.phases.base import Context
@@ -16,6 +18,24 @@ def order_of(spec: LabSpec) -> Order:
     if isinstance(spec.provider, VagrantOptions):
         return Order(*versions, box=spec.provider.box.name, baked=spec.provider.box.baked)
     return Order(*versions, machine_root=True)
+
+
+def refuse_without_sums(context: Context) -> None:
+    """Refuse a lab that needs a download whose SHA-256 neither catalogue nor spec have.
+
+    Raises:
+        SpecError: names the key to give, of the first such download.
+    """
+    catalog, spec = context.catalog, context.spec
+    for name in dict.fromkeys(builds_of(catalog, context.bundles)):
+        build = catalog.builds[name]
+        if isinstance(build, UpstreamBuild):
+            for file, download in build.files.items():
+                refuse_unknown(f"artifacts_upstream.{name}.files.{file}", download)
+    if isinstance(spec.provider, VagrantOptions):
+        box = catalog.boxes[spec.provider.box.name]
+        if isinstance(box, FetchedBox):
+            refuse_unknown(f"artifacts_boxes.{spec.provider.box.name}.file", box.file)
 
 
 @dataclass
@@ -35,6 +55,7 @@ class BuildArtifacts:
         Raises:
             LabError: a source cannot be reached, or a build failed.
         """
+        refuse_without_sums(context)
         built: list[str] = []
 
         def listen(event: Event) -> None:

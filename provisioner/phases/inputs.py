@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from provisioner.artifacts.catalog import builds_of
 from provisioner.artifacts.files import check_all
-from provisioner.artifacts.upstream import FetchedBox, UpstreamBuild, refuse_unknown
 from provisioner.errors import SpecError
+from provisioner.phases.artifacts import refuse_without_sums
 from provisioner.phases.base import Context
-from provisioner.spec import VagrantOptions, Weave
+from provisioner.spec import Weave
 
 # As the role cni has it for those who run Ansible alone.
 PASSWORD_LENGTH = 16
@@ -30,20 +29,6 @@ def _password_fault(file: Path) -> tuple[str, str]:
     return "", ""
 
 
-def _refuse_without_sum(context: Context) -> None:
-    """Refuse a download whose SHA-256 neither catalogue nor spec have."""
-    catalog, spec = context.catalog, context.spec
-    for name in dict.fromkeys(builds_of(catalog, context.bundles)):
-        build = catalog.builds[name]
-        if isinstance(build, UpstreamBuild):
-            for file, download in build.files.items():
-                refuse_unknown(f"artifacts_builds.{name}.files.{file}", download)
-    if isinstance(spec.provider, VagrantOptions):
-        box = catalog.boxes[spec.provider.box.name]
-        if isinstance(box, FetchedBox):
-            refuse_unknown(f"artifacts_boxes.{spec.provider.box.name}.file", box.file)
-
-
 def refuse_inputs(context: Context) -> None:
     """Refuse a file that is not what the spec says, a download without a sum, a weak password.
 
@@ -56,4 +41,4 @@ def refuse_inputs(context: Context) -> None:
         if why:
             raise SpecError(f"cni.password_file: {cni.password_file}", why, hint)
     check_all(context.catalog, context.bundles)
-    _refuse_without_sum(context)
+    refuse_without_sums(context)

@@ -94,5 +94,5 @@ def test_the_layers_of_the_package_are_all_named():
 def test_the_targets_of_the_readme_exist():
     readme = (PROJECT / "README.md").read_text()
     makefile = (PROJECT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z-]+)", readme):
+    for target in re.findall(r"make ([a-z0-9-]+)", readme):
         assert re.search(rf"^{target}:", makefile, re.M), target

@@ -8,6 +8,7 @@ import pytest
 from provisioner.artifacts.catalog import known_by
 from provisioner.errors import SpecError
 from provisioner.lab import Lab, profiles
+from provisioner.phases.artifacts import BuildArtifacts
 from provisioner.phases.inputs import refuse_inputs
 from provisioner.phases.machines import make_context
 from provisioner.phases.plan import plan_of
@@ -56,3 +57,8 @@ def test_nothing_is_written(steps, tmp_path):
 def test_up_refuses_a_box_without_a_sum_before_anything_is_made(context):
     with pytest.raises(SpecError, match=r"artifacts_boxes\.centos7\.file\.sha256"):
         refuse_inputs(context)
+
+
+def test_building_refuses_it_too(context):
+    with pytest.raises(SpecError, match=r"artifacts_boxes\.centos7\.file\.sha256"):
+        BuildArtifacts().run(context)
