@@ -81,16 +81,16 @@ RULES = (
     Rule(
         {"kubeadm_api": "v1beta3", "kubernetes": "<1.22"},
         "kubeadm reads v1beta3 from 1.22 on",
-        "Kubernetes 1.22 release notes",
+        "kubernetes/kubernetes#101129, #107013",
         "kubeadm_api",
         "kubeadm.k8s.io/v1beta2",
     ),
     Rule(
-        {"kubeadm_api": "v1beta2", "kubernetes": ">=1.31"},
-        "kubeadm 1.31 reads v1beta3 and v1beta4",
-        "Kubernetes 1.31 release notes",
+        {"kubeadm_api": "v1beta2", "kubernetes": ">=1.27"},
+        "kubeadm 1.27 and later has forgotten v1beta2",
+        "kubernetes/kubernetes#114540",
         "kubeadm_api",
-        "kubeadm.k8s.io/v1beta4",
+        "kubeadm.k8s.io/v1beta3",
     ),
     Rule(
         {"coredns": ">=1.11", "kubernetes": "<1.21"},

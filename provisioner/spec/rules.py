@@ -111,7 +111,7 @@ def _network_faults(spec: LabSpec) -> Iterator[Fault]:
 
 def _catalogue_faults(spec: LabSpec, known: Known) -> Iterator[Fault]:
     if spec.kubernetes.version not in known.kubernetes:
-        why = f"not in the catalogue, which has {', '.join(sorted(known.kubernetes))}"
+        why = f"the catalogue of {spec.artifacts.source} has {', '.join(sorted(known.kubernetes))}"
         yield "kubernetes.version", spec.kubernetes.version, why
     if wanting := known.wanting.get(spec.cni.name, ()):
         give = ", ".join(f"{name}: {{path: FILE, sha256: SUM}}" for name in wanting)
