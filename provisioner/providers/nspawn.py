@@ -167,7 +167,9 @@ def prepare(plan: MachinePlan, public_key: str) -> None:
 
     Everything is written anew each time except its SSH host key, so what was cut off is mended.
     """
-    for folder in (plan.upper, plan.work, plan.place, *plan.disks):
+    # Machines with a kernel of their own have the last one; here a pod of kube-proxy would make it.
+    made = (plan.upper, plan.work, plan.place, *plan.disks, plan.upper / "usr/lib/modules")
+    for folder in made:
         folder.mkdir(parents=True, exist_ok=True)
     _link(plan.lower, str(plan.root))
     units = plan.upper / "etc/systemd/system"
