@@ -81,7 +81,7 @@ test-centos7: setup ## CentOS 7 on virtual machines, whole, with one report to s
 	@$(if $(SPEC),,echo "Which spec? A copy of profiles/centos7.yml with the sum of the box: make test-centos7 SPEC=FILE" >&2; exit 2;)\
 	SPEC=$(abspath $(SPEC)) $(BIN)/pytest -q -s tests/centos7
 
-test: test-fast test-real ## Every test, with all the set-up that it needs
+test: test-fast test-real test-vm ## Every test, with all the set-up that it needs
 
 bench: setup ## kubelab against a bare script, in pairs
 	@$(KUBELAB) artifacts build
