@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from provisioner.artifacts.catalog import known_by
 from provisioner.errors import SpecError
@@ -12,7 +13,7 @@ from provisioner.phases.artifacts import BuildArtifacts
 from provisioner.phases.inputs import refuse_inputs
 from provisioner.phases.machines import make_context
 from provisioner.phases.plan import plan_of
-from provisioner.spec import read_spec
+from provisioner.spec import parse_spec, read_spec
 
 
 @pytest.fixture
@@ -57,6 +58,16 @@ def test_nothing_is_written(steps, tmp_path):
 def test_up_refuses_a_box_without_a_sum_before_anything_is_made(context):
     with pytest.raises(SpecError, match=r"artifacts_boxes\.centos7\.file\.sha256"):
         refuse_inputs(context)
+
+
+def test_up_refuses_what_no_role_sets_up_yet():
+    whole = yaml.safe_load(profiles()["centos7"].read_text())
+    whole["artifacts"]["overrides"]["artifacts_boxes"] = {
+        "centos7": {"file": {"sha256": "ab" * 32}}
+    }
+    spec = parse_spec(whole, "lab.yml", known_by)
+    with pytest.raises(SpecError, match=r"1\.31\.14: no lab"):
+        refuse_inputs(make_context(Lab("c7"), spec, lambda _: None))
 
 
 def test_building_refuses_it_too(context):
