@@ -16,6 +16,8 @@ import psutil
 from provisioner.errors import CommandError
 
 TAIL_LINES = 15
+# kubectl prints a whole object into the message of an error, in one line.
+TAIL_CHARS = 600
 # Ends with us whatever happens to us, and takes all its children and mounts along.
 TETHER = (
     *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"),
@@ -34,8 +36,11 @@ class Result:
 
 
 def tail(text: str, lines: int = TAIL_LINES) -> str:
-    """The last ``lines`` lines of ``text`` that are not blank."""
-    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+    """The last ``lines`` lines of ``text`` that are not blank, each cut where it gets too long."""
+    kept = [line for line in text.splitlines() if line.strip()][-lines:]
+    return "\n".join(
+        f"{line[:TAIL_CHARS]} ..." if len(line) > TAIL_CHARS else line for line in kept
+    )
 
 
 def failure(argv: Sequence[str], code: int | str, output: str, hint: str = "") -> CommandError:

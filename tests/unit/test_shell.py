@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import CommandError
-from provisioner.shell import TETHER, run, stream
+from provisioner.shell import TETHER, run, stream, tail
 
 
 def test_a_failure_is_a_command_to_paste_its_code_and_what_it_said():
@@ -76,3 +76,8 @@ def _command_lines():
         except OSError:
             continue
         yield path
+
+
+def test_a_line_without_end_is_cut():
+    assert tail("x" * 5000) == "x" * 600 + " ..."
+    assert tail("\n\nshort\n") == "short"
