@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 KUBELAB = PROJECT / ".venv/bin/kubelab"
 # On the disk of the project: docker's overlay2 does not stand on a tmpfs.
 HOME = PROJECT / ".lab-test"
-NETWORK = "10.93.0."
+NETWORK = "10.81.0."
 
 
 class Lab:
