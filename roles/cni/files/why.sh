@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints what keeps a pod network from running on this node: modules that the kernel lacks, and ports that
-# another program has. Usage: why.sh MODULE... -- PORT...
+# Prints what keeps a pod network from running on this node: modules that the kernel lacks, ports that
+# another program has, and images that docker lacks. Usage: why.sh MODULE... -- PORT... -- IMAGE...
 builtin="/lib/modules/$(uname -r)/modules.builtin"
 while [ "$1" != -- ]; do
   # Without the list nobody can tell a module that is missing from one that is built in.
@@ -10,7 +10,12 @@ while [ "$1" != -- ]; do
   shift
 done
 shift
-for port in "$@"; do
-  ss -Hlntup "sport = :$port" | sed -n "s/.*users:((\"\([^\"]*\)\".*/port $port is held by \1/p"
-done | grep -v ' weaver$' | sort -u
+while [ "$1" != -- ]; do
+  ss -Hlntup "sport = :$1" | sed -n "s/.*users:((\"\([^\"]*\)\".*/port $1 is held by \1/p" | grep -v ' weaver$' | sort -u
+  shift
+done
+shift
+for image in "$@"; do
+  docker image inspect "$image" > /dev/null 2>&1 || echo "docker has no image $image"
+done
 exit 0
