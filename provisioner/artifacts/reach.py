@@ -1,16 +1,20 @@
 """Whether the sources of artifacts can be reached from this host, and whether anybody asks them."""
 
+import http.client
 import os
 import socket
 import tempfile
 import urllib.parse
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from provisioner.artifacts.debian import mirrors_known
+from provisioner.artifacts.upstream import Way, refuse_page
 from provisioner.asking import Answer
-from provisioner.errors import CommandError
+from provisioner.errors import CommandError, LabError
 from provisioner.shell import run
 
 APT_HELPER = Path("/usr/lib/apt/apt-helper")
@@ -21,15 +25,26 @@ SMALL_MODULE = "rsc.io/quote@v1.5.2"
 
 @dataclass(frozen=True)
 class Reach:
-    """The questions about sources. ``cached`` says that nothing has to be fetched any more."""
+    """The questions about sources. ``cached`` says that nothing has to be fetched any more.
+
+    ``published`` are URLs of publishers that a lab will ask for, by the name of the question; they
+    are asked on the ``way`` that downloads take.
+    """
 
     suite: str
     go: Path | None
     cached: bool
+    published: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    way: Way = field(default_factory=Way)
 
     def questions(self) -> dict[str, Callable[[], Answer]]:
         """Each by its name in a list of findings."""
-        return {"dns": self.dns, "source-debian": self.debian, "source-go": self.modules}
+        return {
+            "dns": self.dns,
+            "source-debian": self.debian,
+            "source-go": self.modules,
+            **{name: partial(self.publishers, urls) for name, urls in self.published.items()},
+        }
 
     def dns(self) -> Answer:
         """Whether names resolve here, or a proxy does that for us."""
@@ -76,6 +91,27 @@ class Reach:
                 said = error.details.splitlines()[-1]
                 return False, f"no module from GOPROXY: {said}", "Look at `go env GOPROXY`."
         return True, "the module proxy serves", ""
+
+    def publishers(self, urls: Sequence[str]) -> Answer:
+        """Whether every host among the URLs serves the first that is asked of it."""
+        firsts = {urllib.parse.urlsplit(url).netloc: url for url in reversed(urls)}
+        with ThreadPoolExecutor(max_workers=len(firsts)) as pool:
+            faults = [fault for fault in pool.map(self._why_not, firsts.values()) if fault]
+        hint = "Set artifacts.proxy or artifacts.mirrors in the spec, or take another profile."
+        return not faults, "; ".join(faults) or f"{', '.join(sorted(firsts))} answer", hint
+
+    def _why_not(self, url: str) -> str:
+        """Why no mirror, nor the publisher himself, serves a URL; empty where one does."""
+        faults = []
+        for place in self.way.urls(url):
+            try:
+                with self.way.open(place, seconds=SECONDS) as answer:
+                    refuse_page(place, answer, b"")
+            except (OSError, http.client.HTTPException, LabError) as error:
+                faults.append(f"{place}: {error}")
+            else:
+                return ""
+        return ", ".join(faults)
 
     def _mirror_host(self) -> str:
         known = mirrors_known(self.suite)

@@ -66,6 +66,11 @@ class Repository(Fetched):
     url: str
     key: str
 
+    @property
+    def index(self) -> str:
+        """The URL of its list of packages, for x86-64 like all that the catalogue fetches."""
+        return f"{self.url.replace('$basearch', 'x86_64').rstrip('/')}/repodata/repomd.xml"
+
 
 class NodePackages(Fetched):
     """Where nodes of an operating system get packages, and the versions that they keep to."""
@@ -88,15 +93,15 @@ class Way:
                 yield mirror + url.removeprefix(origin)
         yield url
 
-    def open(self, url: str, begin: int) -> http.client.HTTPResponse:
-        """Ask for ``url`` from byte ``begin`` on. Raises OSError where nobody answers."""
+    def open(self, url: str, begin: int = 0, seconds: float = SECONDS) -> http.client.HTTPResponse:
+        """Ask for ``url`` from byte ``begin`` on. Raises OSError where nobody answers in time."""
         proxies = {"http": self.proxy, "https": self.proxy} if self.proxy else None
         opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
         # The catalogue has http and https alone; a spec's mirrors are checked to be one of them.
         request = urllib.request.Request(url)  # noqa: S310
         if begin:
             request.add_header("Range", f"bytes={begin}-")
-        answer: http.client.HTTPResponse = opener.open(request, timeout=SECONDS)
+        answer: http.client.HTTPResponse = opener.open(request, timeout=seconds)
         return answer
 
 
@@ -116,8 +121,12 @@ def refuse_unknown(where: str, file: Download) -> None:
     )
 
 
-def _refused_page(url: str, answer: http.client.HTTPResponse, first: bytes) -> None:
-    """Refuse a web page that comes instead of a file: mirrors and proxies call it a success."""
+def refuse_page(url: str, answer: http.client.HTTPResponse, first: bytes) -> None:
+    """Refuse a web page that comes instead of a file: mirrors and proxies call it a success.
+
+    Raises:
+        LabError: the answer is one, or its ``first`` bytes are.
+    """
     kind = answer.headers.get_content_type()
     if kind == "text/html" or first.lstrip()[:14].lower().startswith(PAGE):
         raise LabError(
@@ -157,7 +166,7 @@ def _receive(url: str, way: Way, part: Path, tell: Tell) -> None:
         with part.open("ab" if goes_on else "wb") as file:
             while chunk := answer.read(CHUNK):
                 if file.tell() == 0:
-                    _refused_page(url, answer, chunk)
+                    refuse_page(url, answer, chunk)
                 file.write(chunk)
                 tell(url, file.tell() / total if total else None)
             # Python takes a connection that was closed early for the end of the file.

@@ -17,8 +17,9 @@ from provisioner.phases.doctor import Choice, choose
 from provisioner.phases.machines import make_context
 from provisioner.spec import LabSpec, parse_spec, read_spec
 
-# What is taken where nobody names a profile: virtual machines, if KVM can boot them here.
-VIRTUAL_PROFILE = "debian12"
+# What is taken where nobody names a profile: virtual machines, if KVM can boot them here and all
+# that they are made of can be fetched.
+VIRTUAL_PROFILE = "centos7"
 DEFAULT_PROFILE = "embedded"
 
 Name = Annotated[str, typer.Option("--name", help="Which lab (default: the only one).")]

@@ -9,7 +9,6 @@ from provisioner import report
 from provisioner.artifacts.catalog import load_catalog
 from provisioner.artifacts.stock import Stored, list_stock, prune
 from provisioner.cli.common import (
-    VIRTUAL_PROFILE,
     Json,
     Profile,
     SpecFile,
@@ -26,14 +25,14 @@ artifacts = typer.Typer(help="Binaries, images and the machine root.", no_args_i
 spec = typer.Typer(help="Lab specs.", no_args_is_help=True)
 
 
-# The word that asks for the Vagrant box of ours, without the name of a profile that uses it.
-BOX = "box"
+# The word that asks for the Vagrant box of ours, and the profile that uses it.
+BOX, BOX_PROFILE = "box", "debian12"
 
 
 @artifacts.command()
 def build(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
     """Build what a lab needs and is not in the cache yet; `box` means our own Vagrant box."""
-    wanted = chosen_spec(VIRTUAL_PROFILE if profile == BOX else profile, file, "")
+    wanted = chosen_spec(BOX_PROFILE if profile == BOX else profile, file, "")
     context = make_context(Lab(wanted.name), wanted, lambda _: None)
     times = run_with_progress(BUILD, context, "artifacts build", keep_log=False)
     found = context.artifacts

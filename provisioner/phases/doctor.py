@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+from provisioner.artifacts.catalog import builds_of
 from provisioner.artifacts.reach import Reach
 from provisioner.artifacts.sets import entries_of
+from provisioner.artifacts.upstream import FetchedBox, UpstreamBuild
 from provisioner.asking import put
 from provisioner.lab import cache
 from provisioner.model import Finding
 from provisioner.phases.artifacts import order_of
 from provisioner.phases.base import Context
+from provisioner.phases.host import InstallHostPackages
+from provisioner.providers.vmhost import NO_QEMU
 from provisioner.spec import VagrantOptions
 
 
@@ -18,10 +22,33 @@ def is_cached(context: Context) -> bool:
     return all(entry.is_dir() for _, entry in steps)
 
 
+def _published(context: Context, *, cached: bool) -> dict[str, list[str]]:
+    """The URLs of publishers that a lab will ask for, by the name of the question about them.
+
+    Files that are in the cache are not asked for any more; nodes fetch their packages each time.
+    """
+    catalog, found = context.catalog, {}
+    builds = (catalog.builds[name] for name in dict.fromkeys(builds_of(catalog, context.bundles)))
+    fetched = [build for build in builds if isinstance(build, UpstreamBuild)]
+    found["source-files"] = [file.url for build in fetched for file in build.files.values()]
+    if isinstance(context.spec.provider, VagrantOptions):
+        box = catalog.boxes[context.spec.provider.box.name]
+        if isinstance(box, FetchedBox):
+            found["source-box"] = [box.file.url]
+            offered = catalog.node_packages[box.os].repositories.values()
+            found["source-packages"] = [offer.index for offer in offered]
+    if cached:
+        found = {"source-packages": found.get("source-packages", [])}
+    return {name: urls for name, urls in found.items() if urls}
+
+
 def doctor_of(context: Context) -> list[Finding]:
     """Every question to the host: the provider's, and whether the sources of artifacts answer."""
     local = next((kind.path for kind in context.catalog.toolchains.values() if kind.path), None)
-    reach = Reach(context.catalog.machine_root.suite, local, is_cached(context))
+    cached = is_cached(context)
+    published = _published(context, cached=cached)
+    suite, way = context.catalog.machine_root.suite, context.catalog.way
+    reach = Reach(suite, local, cached, published, way)
     return context.provider.probe() + put(reach.questions())
 
 
@@ -39,13 +66,25 @@ class Choice:
         return {"profile": self.profile, "why": self.why, "checks": checks}
 
 
+def _kvm(findings: list[Finding]) -> str:
+    return next(finding.detail for finding in findings if finding.name == "kvm")
+
+
 def choose(virtual: Context, fallback: str) -> Choice:
-    """The lab of virtual machines where this host can run it by KVM, else ``fallback``."""
+    """The lab of virtual machines where this host can run it by KVM, else ``fallback``.
+
+    Where nothing but QEMU is missing to ask KVM, the host packages are installed and it is asked.
+
+    Raises:
+        CommandError: they could not be installed.
+    """
     assert isinstance(virtual.spec.provider, VagrantOptions)
     findings = doctor_of(virtual)
+    if all(f.ok for f in findings) and _kvm(findings).startswith(NO_QEMU):
+        InstallHostPackages().run(virtual)
+        findings = doctor_of(virtual)
     bad = [f.name for f in findings if not f.ok]
-    kvm = next(finding for finding in findings if finding.name == "kvm")
-    if not kvm.detail.startswith("usable"):
+    if not _kvm(findings).startswith("usable"):
         bad.insert(0, "kvm")
     if not bad:
         return Choice(virtual.spec.name, "KVM boots a guest, and all else is well", (*findings,))

@@ -13,12 +13,13 @@ import psutil
 from provisioner.asking import Answer, put
 from provisioner.model import Finding, Node
 from provisioner.providers.hypervisor import POOL_PATH, Hypervisor, answers, is_local
-from provisioner.providers.kvm import nested, probe_kvm
+from provisioner.providers.kvm import DEVICE, nested, probe_kvm
 from provisioner.providers.network import routes_over
 from provisioner.shell import run
 from provisioner.spec import VagrantOptions
 
 NEEDED = ("vagrant", "qemu-system-x86_64", "qemu-img", "libvirtd")
+NO_QEMU = "not asked: no QEMU yet"
 # An allowance in MiB, not a measurement: the box has 1.7 GB, and docker's images are copied once.
 NODE_DISK_MIB = 4000
 # vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 until 2.4.1 (vagrant-libvirt#1749).
@@ -58,8 +59,8 @@ class VmHost:
 
     def kvm(self) -> Answer:
         """Whether KVM boots a guest; else emulation serves, unless the spec insists."""
-        if not shutil.which("qemu-system-x86_64"):
-            return True, "not asked: no QEMU yet", ""
+        if DEVICE.exists() and not shutil.which("qemu-system-x86_64"):
+            return True, NO_QEMU, ""
         if self.options.driver == "qemu":
             return True, "not asked: the spec wants emulation", ""
         if self.driver:

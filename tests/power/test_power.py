@@ -41,7 +41,7 @@ def test_without_a_profile_the_host_is_asked_and_the_choice_kept(empty_lab, tmp_
     _, err = process.communicate(timeout=60)
     choice = json.loads(kept[0].read_text())
     kvm = next(check["detail"] for check in choice["checks"] if check["name"] == "kvm")
-    assert choice["profile"] == ("debian12" if kvm.startswith("usable") else "embedded")
+    assert choice["profile"] == ("centos7" if kvm.startswith("usable") else "embedded")
     assert f"Profile {choice['profile']}: " in err
     assert "kvm" in err
     if (tmp_path / choice["profile"] / "lab.yml").exists():

@@ -11,6 +11,7 @@ import pytest
 import tenacity
 
 from provisioner.artifacts import upstream
+from provisioner.artifacts.reach import Reach
 from provisioner.artifacts.upstream import Download, Way, fetch, refuse_unknown, take
 from provisioner.errors import LabError, SpecError
 
@@ -157,3 +158,24 @@ def test_a_file_without_a_sum_is_refused_with_the_key_to_give():
     with pytest.raises(SpecError, match=r"artifacts_boxes\.x\.file\.sha256") as refused:
         refuse_unknown("artifacts_boxes.x.file", file)
     assert "https://example.org/sums" in refused.value.details
+
+
+def reach(way=Way()):  # noqa: B008
+    return Reach("bookworm", None, cached=True, way=way)
+
+
+def test_publishers_that_serve_answer_and_others_are_named(mirror):
+    assert reach().publishers([f"{mirror}/file"])[0]
+    well, said, hint = reach().publishers([f"{mirror}/file", "http://127.0.0.1:9/box"])
+    assert not well
+    assert "http://127.0.0.1:9/box: " in said
+    assert "artifacts.mirrors" in hint
+
+
+def test_a_web_page_is_no_answer_of_a_publisher(mirror):
+    assert "a web page came" in reach().publishers([f"{mirror}/login"])[1]
+
+
+def test_a_mirror_answers_for_a_publisher(mirror):
+    way = Way(mirrors={"http://127.0.0.1:9": mirror})
+    assert reach(way).publishers(["http://127.0.0.1:9/file"])[0]
