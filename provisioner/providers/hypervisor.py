@@ -200,6 +200,22 @@ class Hypervisor:
             return str(self.link.networkLookupByName(self.prefix + network).bridgeName())
         return ""
 
+    def wake(self) -> None:
+        """Start the lab's networks and the pool: after a restart of the host nobody has.
+
+        Raises:
+            LabError: libvirt refuses.
+        """
+        try:
+            for network in self.link.listAllNetworks():
+                if network.name().startswith(self.prefix) and not network.isActive():
+                    network.create()
+            if POOL in (pool.name() for pool in self.link.listAllStoragePools()):
+                self.ensure_pool()
+        except libvirt.libvirtError as error:
+            hint = "Look at `virsh net-list --all` and `virsh pool-list --all`."
+            raise LabError("the lab's networks do not start", str(error), hint) from None
+
     def start(self, node: str) -> None:
         """Power a domain on, or let it go on where it is paused (a full disk does that).
 
@@ -253,6 +269,8 @@ class Hypervisor:
 
     def sweep(self) -> None:
         """Remove all that is the lab's, and the pool with its boxes when no other lab uses it."""
+        # Volumes of a pool that sleeps cannot be seen.
+        self.wake()
         for domain in list(self.own_domains()):
             self.remove(domain)
         taken = [d.name() for d in self.link.listAllDomains() if d.name().startswith(self.prefix)]

@@ -120,6 +120,7 @@ class VagrantProvider(ReachedBySsh):
         make_key(self.access.key, f"kubelab-{self.lab}")
         if any(self._is_half_made(node) for node in self.nodes):
             self._make(listen)
+        self.hypervisor.wake()
         for node in nodes:
             if self.hypervisor.facts(node.name).state != "running":
                 listen(Event(PHASE, "start", "start", node.name))
@@ -178,6 +179,7 @@ class VagrantProvider(ReachedBySsh):
         Raises:
             LabError: there is none of that name, or libvirt refuses.
         """
+        self.hypervisor.wake()
         self._shots.restore(name, listen)
         self._in_parallel(self._await, self.nodes, listen)
         for node in self.nodes:

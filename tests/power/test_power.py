@@ -7,6 +7,10 @@ import time
 
 import pytest
 
+from provisioner.cli.common import existing
+from provisioner.providers import nspawn
+from provisioner.providers.cgroups import groups_of
+
 
 def test_stopped_and_started_it_works_without_help(lab):
     name = ("--name", lab.name)
@@ -17,6 +21,20 @@ def test_stopped_and_started_it_works_without_help(lab):
     lab.run("start", *name)
     assert lab.status()["phase"] == "running"
     assert lab.json("verify", *name)["ok"] is True
+
+
+def test_after_all_that_a_reboot_of_the_host_ends_start_brings_it_back(lab, monkeypatch):
+    """Every process of the machines dies, and all that only the kernel knew of them is gone."""
+    monkeypatch.setenv("KUBELAB_HOME", lab.env["KUBELAB_HOME"])
+    provider = existing(lab.name).provider
+    for group in groups_of(provider.label):
+        group.kill()
+        group.remove()
+        nspawn.forget(provider.label, group.node)
+    provider.net.remove()
+    assert lab.status()["phase"] == "stopped"
+    lab.run("start", "--name", lab.name)
+    assert lab.json("verify", "--name", lab.name)["ok"] is True
 
 
 def test_what_start_did_up_need_not_do_again(lab):

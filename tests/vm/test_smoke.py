@@ -143,11 +143,18 @@ class TestOneMachine:
         vm.json("start", "--name", vm.name, seconds=SECONDS)
         assert vm.status()["phase"] == "running"
 
-    def test_killed_from_outside_the_next_up_brings_it_back(self, vm):
+    def test_after_all_that_a_reboot_of_the_host_ends_start_brings_it_back(self, vm):
         domain = next(d for d in virsh("list", "--name") if d.endswith("-solo"))
-        subprocess.run(["virsh", "destroy", domain], check=True, capture_output=True)
+        prefix = domain.removesuffix("solo")
+        networks = [n for n in virsh("net-list", "--name") if n.startswith(prefix)]
+        assert len(networks) == 2
+        gone = [("destroy", domain), *(("net-destroy", name) for name in networks)]
+        for words in (*gone, ("pool-destroy", "kubelab")):
+            subprocess.run(["virsh", *words], check=True, capture_output=True)
         assert vm.status()["phase"] == "stopped"
         vm.json("start", "--name", vm.name, seconds=SECONDS)
+        assert vm.status()["phase"] == "running"
+        assert vm.status()["nodes"][0]["disk_mib"] > 0
 
     def test_a_paused_machine_goes_on(self, vm):
         domain = next(d for d in virsh("list", "--name") if d.endswith("-solo"))
