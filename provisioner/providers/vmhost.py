@@ -151,8 +151,9 @@ class VmHost:
         """Vagrant and its plugin, in versions that work together."""
         if not shutil.which("vagrant"):
             return True, "no vagrant yet", ""
-        core = _version(run(["vagrant", "--version"], check=False, timeout=60).stdout)
-        text = run(["vagrant", "plugin", "list"], check=False, timeout=60).stdout
+        # Seconds on a host at rest; one that is busy has time.
+        core = _version(run(["vagrant", "--version"], check=False, timeout=300).stdout)
+        text = run(["vagrant", "plugin", "list"], check=False, timeout=300).stdout
         line = next((x for x in text.splitlines() if x.startswith("vagrant-libvirt")), "")
         plugin = _version(line)
         said = f"vagrant {_dotted(core)}, vagrant-libvirt {_dotted(plugin) or 'missing'}"
