@@ -5,7 +5,13 @@ from typing import Any
 
 from provisioner.phases.artifacts import BuildArtifacts
 from provisioner.phases.base import Phase
-from provisioner.phases.cluster import RetireNetwork, RunPlaybook, WaitForNodes, WriteInventory
+from provisioner.phases.cluster import (
+    RetireNetwork,
+    RunPlaybook,
+    WaitForNodes,
+    WakeControlPlane,
+    WriteInventory,
+)
 from provisioner.phases.host import CheckHost, InstallHostPackages
 from provisioner.phases.machines import CreateMachines, DestroyMachines, SaveSpec, StopMachines
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
@@ -15,6 +21,7 @@ UP: list[Phase] = [
     CheckHost(),
     SaveSpec(),
     BuildArtifacts(),
+    WakeControlPlane(),
     CreateMachines(),
     WriteInventory(),
     RunPlaybook("site.yml"),
@@ -34,6 +41,7 @@ STOP: list[Phase] = [
 START: list[Phase] = [
     CheckHost(),
     BuildArtifacts(),
+    WakeControlPlane(),
     CreateMachines(),
     WaitForNodes(),
 ]

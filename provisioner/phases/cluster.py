@@ -12,6 +12,7 @@ from provisioner.compat import OSES
 from provisioner.errors import LabError
 from provisioner.lab import PROJECT
 from provisioner.phases.base import Context
+from provisioner.phases.machines import make_provider
 from provisioner.playbooks import run_playbook
 from provisioner.render import Places, render_inventory
 from provisioner.spec import VagrantOptions
@@ -108,6 +109,43 @@ class RetireNetwork(RunPlaybook):
 
 
 @dataclass
+class WakeControlPlane:
+    """Let the control plane come up alone, where machines are slow.
+
+    An API server whose etcd is kept waiting ends itself after twenty seconds, and is tried again
+    later each time: emulated machines that all start at once may keep it so for half an hour.
+    """
+
+    key: str = "control-plane"
+    title: str = "Control plane"
+
+    def needed(self, context: Context) -> bool:
+        """Whether it is a part of a cluster, and stopped."""
+        if context.provider.slowness <= 1 or not context.lab.kubeconfig.exists():
+            return False
+        states = {m.name: m.state for m in context.provider.machines()}
+        return states[context.spec.control_plane.name] == "stopped"
+
+    def run(self, context: Context) -> str:
+        """Start it, and wait until its node is Ready.
+
+        Raises:
+            LabError: the machine did not come up, or the node did not come back.
+        """
+        context.provider = make_provider(context.lab, context.spec, context.artifacts)
+        name = context.spec.control_plane.name
+        nodes = [node for node in context.spec.machines if node.name == name]
+        context.provider.create(nodes, context.listen)
+        _wait_for(context, [name])
+        return f"{name} is Ready"
+
+
+def _wait_for(context: Context, names: list[str]) -> None:
+    seconds = READY_SECONDS * context.provider.slowness
+    wait_for_nodes(kubectl_of(context), names, context.began, seconds)
+
+
+@dataclass
 class WaitForNodes:
     """Wait until every node is Ready by a heartbeat that is newer than this command."""
 
@@ -125,8 +163,7 @@ class WaitForNodes:
             LabError: a node did not come back; names it.
         """
         names = [node.name for node in context.spec.nodes]
-        seconds = READY_SECONDS * context.provider.slowness
-        wait_for_nodes(kubectl_of(context), names, context.began, seconds)
+        _wait_for(context, names)
         return f"{len(names)} of {len(names)} nodes"
 
 
