@@ -69,7 +69,8 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 
 test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/node tests/network tests/power tests/destroy
+	@$(BIN)/python -m tests.host_packages
+	@$(BIN)/pytest -q tests/rpm tests/machine tests/lab tests/roles tests/node tests/network tests/power tests/destroy
 
 test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour
 	@$(BIN)/pytest -q tests/vm
