@@ -84,10 +84,11 @@ test-centos7: setup ## CentOS 7 on virtual machines, whole, with one report to s
 
 test: test-fast test-real test-vm ## Every test, with all the set-up that it needs
 
-bench: setup ## kubelab against a bare script, in pairs
+bench: setup ## kubelab against a bare script, in pairs; what a pod network adds
 	@$(KUBELAB) artifacts build
 	@$(BIN)/python benchmarks/bench_up.py
 	@$(BIN)/python benchmarks/bench_node.py
+	@$(BIN)/python benchmarks/bench_addons.py
 
 bench-kvm: setup ## The same on virtual machines, against a plain Vagrantfile; by emulation for an hour
 	@$(BIN)/python benchmarks/bench_kvm.py

@@ -168,11 +168,12 @@ def node(tmp_path, mirror):
     """A node that has none of the packages yet: installs them, and says what is installed."""
 
     def inside(*argv, code=0):
-        env = {**os.environ, "PATH": f"{PROJECT / '.venv/bin'}:{os.environ['PATH']}"}
+        # Without /usr/local, where this host may have programs of the same names.
+        path = f"{PROJECT / '.venv/bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
         done = subprocess.run(
             [HERE / "inside.sh", tmp_path / "node", "el7", *argv],
             cwd=PROJECT,
-            env={**env, "no_proxy": "127.0.0.1"},
+            env={**os.environ, "PATH": path, "no_proxy": "127.0.0.1"},
             capture_output=True,
             text=True,
             timeout=300,

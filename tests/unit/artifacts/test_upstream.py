@@ -11,6 +11,8 @@ import pytest
 import tenacity
 
 from provisioner.artifacts import upstream
+from provisioner.artifacts.catalog import load_catalog
+from provisioner.artifacts.plan import box_step
 from provisioner.artifacts.upstream import Download, Way, fetch, refuse_unknown, take
 from provisioner.errors import LabError, SpecError
 
@@ -157,3 +159,18 @@ def test_a_file_without_a_sum_is_refused_with_the_key_to_give():
     with pytest.raises(SpecError, match=r"artifacts_boxes\.x\.file\.sha256") as refused:
         refuse_unknown("artifacts_boxes.x.file", file)
     assert "https://example.org/sums" in refused.value.details
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("/file", "not the one that the catalogue means"), ("/login", "a web page")]
+)
+def test_a_box_that_is_not_the_one_is_refused_and_not_kept(mirror, tmp_path, path, why):
+    file = {"url": mirror + path, "sha256": "0" * 64}
+    catalog = load_catalog({"artifacts_boxes": {"centos7": {"file": file}}})
+    step = box_step(catalog, "centos7", None, tmp_path)
+    into = tmp_path / "into"
+    into.mkdir()
+    with pytest.raises(LabError, match=why) as refused:
+        step.make(into, {}, lambda *_: None)
+    assert mirror + path in str(refused.value)
+    assert list(into.iterdir()) == []
