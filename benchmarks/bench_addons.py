@@ -1,6 +1,7 @@
 """What a pod network adds to `kubelab up`, against the leanest choice, in one run.
 
-BENCH_PAIRS (3) says how often each is brought up; `up` ends when the cluster is ready, DNS included.
+BENCH_PAIRS (3) says how often each is brought up. An `up` ends when the cluster is ready,
+DNS included.
 """
 
 import statistics
