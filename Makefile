@@ -69,7 +69,8 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 
 test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/node tests/network tests/power tests/destroy
+	@$(BIN)/python -m tests.host_packages
+	@$(BIN)/pytest -q tests/rpm tests/machine tests/lab tests/roles tests/node tests/network tests/power tests/destroy
 
 test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour
 	@$(BIN)/pytest -q tests/vm
@@ -83,10 +84,11 @@ test-centos7: setup ## CentOS 7 on virtual machines, whole, with one report to s
 
 test: test-fast test-real test-vm ## Every test, with all the set-up that it needs
 
-bench: setup ## kubelab against a bare script, in pairs
+bench: setup ## kubelab against a bare script, in pairs; what a pod network adds
 	@$(KUBELAB) artifacts build
 	@$(BIN)/python benchmarks/bench_up.py
 	@$(BIN)/python benchmarks/bench_node.py
+	@$(BIN)/python benchmarks/bench_addons.py
 
 bench-kvm: setup ## The same on virtual machines, against a plain Vagrantfile; by emulation for an hour
 	@$(BIN)/python benchmarks/bench_kvm.py

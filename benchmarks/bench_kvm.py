@@ -8,39 +8,23 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import jinja2
 import yaml
-from common import PROJECT, save, summary
+from common import ENV, KUBELAB, LABS, PROJECT, SCRATCH, save, summary, timed
 
 from provisioner.providers.kvm import probe_kvm
 
-KUBELAB = str(PROJECT / ".venv/bin/kubelab")
-SCRATCH = PROJECT / ".lab-bench"
 FILES = SCRATCH / "kvm-files"
-ENV = {**os.environ, "KUBELAB_HOME": str(SCRATCH / "labs")}
 DRIVER = "kvm" if probe_kvm().verdict == "usable" else "qemu"
 COUNT = int(os.environ.get("BENCH_NODES", "3" if DRIVER == "kvm" else "1"))
 SECONDS = 4 * 3600
 
 
-def timed(*argv: str, **more: object) -> tuple[float, str]:
-    """Run a command to its end; seconds, and what it printed on stdout."""
-    begin = time.monotonic()
-    done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, **more
-    )
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(argv)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return time.monotonic() - begin, done.stdout
-
-
 def kubelab(*words: str) -> tuple[float, dict]:
     """Run kubelab with --json."""
-    seconds, text = timed(KUBELAB, *words, "--json", env=ENV)
+    seconds, text = timed(KUBELAB, *words, "--json", seconds=SECONDS)
     return seconds, json.loads(text)
 
 
@@ -82,11 +66,11 @@ def gather(name: str) -> None:
     """What the plain Vagrantfile puts on its machines: the set, and what our roles rendered."""
     shutil.rmtree(FILES, ignore_errors=True)
     FILES.mkdir(parents=True)
-    lab = SCRATCH / "labs" / name
+    lab = LABS / name
     shutil.copytree((lab / "bin/kubectl").resolve().parents[1], FILES / "set")
 
     def read(path: str) -> str:
-        return timed(KUBELAB, "ssh", "--name", name, "master", "--", "cat", path, env=ENV)[1]
+        return timed(KUBELAB, "ssh", "--name", name, "master", "--", "cat", path)[1]
 
     (FILES / "kubeadm.yml").write_text(read("/etc/kubeadm.yml").replace("10.74.0.", "10.75.0."))
     unit = read("/etc/systemd/system/kubelet.service").replace("10.74.0.10", "@ADDRESS@")
@@ -125,7 +109,7 @@ def run_plain(figures: dict) -> None:
         subprocess.run(["virsh", *words], check=False, capture_output=True)
     try:
         up = ("vagrant", "up", "--provider=libvirt", "--parallel")
-        figures["vagrant"] = {"seconds": timed(*up, cwd=folder, env=env)[0]}
+        figures["vagrant"] = {"seconds": timed(*up, seconds=SECONDS, cwd=folder, env=env)[0]}
         print(f"plain Vagrantfile: {figures['vagrant']['seconds']:.0f} s", flush=True)
     finally:
         destroy = ["vagrant", "destroy", "-f"]

@@ -3,38 +3,14 @@
 BENCH_PAIRS (3) says how many. Both sides end when the API says that the node is Ready.
 """
 
-import os
-import shutil
 import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-from common import PROJECT, save, summary
+from common import PAIRS, gone_after, kubelab, save, summary, write_spec
 
-KUBELAB = str(PROJECT / ".venv/bin/kubelab")
-SCRATCH = PROJECT / ".lab-bench"
-SPEC = SCRATCH / "node.yml"
-ENV = {**os.environ, "KUBELAB_HOME": str(SCRATCH / "labs")}
+LAB = "benchnode"
 NODE = "worker1"
-NAME = ("--name", "benchnode")
-
-
-def kubelab(*words: str) -> tuple[float, str]:
-    """Run kubelab; seconds, and what it printed on stdout."""
-    begin = time.monotonic()
-    done = subprocess.run(
-        [KUBELAB, *words],
-        env=ENV,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    if done.returncode != 0:
-        sys.exit(f"kubelab {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
-    return time.monotonic() - begin, done.stdout
+NAME = ("--name", LAB)
 
 
 def bare_join() -> float:
@@ -51,13 +27,10 @@ def bare_join() -> float:
 
 def main() -> None:
     """Run the pairs."""
-    SCRATCH.mkdir(exist_ok=True)
-    spec = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", "10.79.0.")
-    SPEC.write_text(spec.replace("name: embedded", "name: benchnode"))
     ours, theirs, resets = [], [], []
-    try:
-        kubelab("up", "-f", str(SPEC))
-        for number in range(int(os.environ.get("BENCH_PAIRS", "3"))):
+    with gone_after(LAB):
+        kubelab("up", "-f", str(write_spec(LAB)))
+        for number in range(PAIRS):
             resets.append(kubelab("node", "reset", NODE, *NAME)[0])
             ours.append(kubelab("node", "rejoin", NODE, *NAME)[0])
             resets.append(kubelab("node", "reset", NODE, *NAME)[0])
@@ -66,10 +39,6 @@ def main() -> None:
                 f"rejoin {ours[-1]:.1f} s, bare join {theirs[-1]:.1f} s, reset {resets[-1]:.1f} s"
             )
             print(f"pair {number + 1}: {said}", flush=True)
-    finally:
-        if (Path(ENV["KUBELAB_HOME"]) / "benchnode").exists():
-            kubelab("destroy", "--yes", *NAME)
-        shutil.rmtree(SCRATCH, ignore_errors=True)
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     figures = {"ours": ours, "theirs": theirs, "resets": resets, "ratios": ratios}
     save("node", figures)

@@ -6,7 +6,6 @@ BENCH_PAIRS (3) says how many. Prints the ratio, its spread and where the time g
 import contextlib
 import itertools
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -18,14 +17,23 @@ from pathlib import Path
 import jinja2
 import psutil
 import yaml
-from common import PROJECT, save, summary
+from common import (
+    ENV,
+    KUBELAB,
+    LABS,
+    PAIRS,
+    PROJECT,
+    SCRATCH,
+    gone_after,
+    save,
+    summary,
+    timed,
+    write_spec,
+)
 
-KUBELAB = str(PROJECT / ".venv/bin/kubelab")
-SCRATCH = PROJECT / ".lab-bench"
+LAB = "bench"
 FOLDER = SCRATCH / "bare"
 RENDERED = SCRATCH / "bare.rendered"
-SPEC = SCRATCH / "bench.yml"
-ENV = {**os.environ, "KUBELAB_HOME": str(SCRATCH / "labs")}
 
 
 def kubelab(*words: str) -> tuple[float, float, str]:
@@ -47,19 +55,10 @@ def kubelab(*words: str) -> tuple[float, float, str]:
 
 def bare(action: str, root: str, artifacts: str) -> tuple[float, list[tuple[str, float]]]:
     """Run bare.sh; seconds, and when each of its phases began."""
-    begin = time.monotonic()
     script = str(PROJECT / "benchmarks/bare.sh")
-    done = subprocess.run(
-        [script, action, str(FOLDER), root, artifacts],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=600,
-    )
-    if done.returncode != 0:
-        sys.exit(f"bare.sh {action} failed:\n{done.stdout}{done.stderr}")
-    marks = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("phase ")]
-    return time.monotonic() - begin, [(name, float(at)) for name, at in marks]
+    seconds, said = timed(script, action, str(FOLDER), root, artifacts)
+    marks = [line.split()[1:] for line in said.splitlines() if line.startswith("phase ")]
+    return seconds, [(name, float(at)) for name, at in marks]
 
 
 def render() -> None:
@@ -99,14 +98,15 @@ class Figures:
         self.phases: dict[str, list[float]] = defaultdict(list)
 
 
-def run_pair(figures: Figures, lab: Path, artifacts: str) -> None:
+def run_pair(figures: Figures, spec: str, artifacts: str) -> None:
     """One `up` of each, and kubelab's second `up`, on machines that start from nothing."""
-    seconds, peak, _ = kubelab("up", "-f", str(SPEC))
+    lab = LABS / LAB
+    seconds, peak, _ = kubelab("up", "-f", spec)
     figures.ours.append(seconds)
     figures.memory.append(peak)
     for name, took in phases_of(lab).items():
         figures.phases[f"kubelab {name}"].append(took)
-    figures.again.append(kubelab("up", "-f", str(SPEC))[0])
+    figures.again.append(kubelab("up", "-f", spec)[0])
     root = str((lab / "machines/master/lower").resolve())
     render()
     kubelab("destroy", "--yes", "--name", "bench")
@@ -132,24 +132,19 @@ def tell(figures: Figures) -> None:
 def main() -> None:
     """Run the pairs."""
     shutil.rmtree(RENDERED, ignore_errors=True)
-    SCRATCH.mkdir(exist_ok=True)
-    spec = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", "10.79.0.")
-    SPEC.write_text(spec.replace("name: embedded", "name: bench"))
-    lab, figures = SCRATCH / "labs/bench", Figures()
+    spec, figures = str(write_spec(LAB)), Figures()
     artifacts = json.loads(kubelab("artifacts", "build", "--json")[2].splitlines()[-1])["set"]
-    try:
-        for number in range(int(os.environ.get("BENCH_PAIRS", "3"))):
-            run_pair(figures, lab, artifacts)
-            print(
-                f"pair {number + 1}: kubelab {figures.ours[-1]:.1f} s, bare"
-                f" {figures.theirs[-1]:.1f} s, second up {figures.again[-1]:.1f} s",
-                flush=True,
-            )
-    finally:
-        if lab.exists():
-            kubelab("destroy", "--yes", "--name", "bench")
-        bare("down", "/", artifacts)
-        shutil.rmtree(SCRATCH, ignore_errors=True)
+    with gone_after(LAB):
+        try:
+            for number in range(PAIRS):
+                run_pair(figures, spec, artifacts)
+                print(
+                    f"pair {number + 1}: kubelab {figures.ours[-1]:.1f} s, bare"
+                    f" {figures.theirs[-1]:.1f} s, second up {figures.again[-1]:.1f} s",
+                    flush=True,
+                )
+        finally:
+            bare("down", "/", artifacts)
     tell(figures)
 
 

@@ -1,15 +1,72 @@
-"""What benchmarks share: pairs, ratios, and figures on disk."""
+"""What benchmarks share: labs of their own, commands by the clock, ratios, and figures on disk."""
 
 import json
 import os
 import platform
+import shutil
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = PROJECT / "benchmarks/results"
+KUBELAB = str(PROJECT / ".venv/bin/kubelab")
+SCRATCH = PROJECT / ".lab-bench"
+LABS = SCRATCH / "labs"
+ENV = {**os.environ, "KUBELAB_HOME": str(LABS)}
+PAIRS = int(os.environ.get("BENCH_PAIRS", "3"))
+
+
+def timed(*argv: str, seconds: float = 900, **more: object) -> tuple[float, str]:
+    """Run a command to its end, in ``seconds`` at most; how long it took, and what it printed."""
+    begin = time.monotonic()
+    done = subprocess.run(
+        argv,
+        **{"env": ENV, **more},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(argv)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return time.monotonic() - begin, done.stdout
+
+
+def kubelab(*words: str) -> tuple[float, str]:
+    """Run kubelab; how long it took, and what it printed."""
+    return timed(KUBELAB, *words)
+
+
+def write_spec(name: str, changes: Mapping[str, object] | None = None) -> Path:
+    """A spec like profiles/embedded.yml, with a network of its own."""
+    text = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", "10.79.0.")
+    SCRATCH.mkdir(exist_ok=True)
+    path = SCRATCH / f"{name}.yml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(text), "name": name, **(changes or {})}))
+    return path
+
+
+def destroy(name: str) -> None:
+    """Destroy a lab, if it is there."""
+    if (LABS / name).exists():
+        kubelab("destroy", "--yes", "--name", name)
+
+
+@contextmanager
+def gone_after(name: str) -> Iterator[None]:
+    """Whatever happens, nothing of the lab stays, and no file of the benchmark's."""
+    try:
+        yield
+    finally:
+        destroy(name)
+        shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
 def machine() -> dict[str, object]:

@@ -39,11 +39,12 @@ class MachineRoot(Part):
 
 
 class HostPackages(Part):
-    """Packages of this host: to build artifacts, and for each provider to run machines."""
+    """Packages of this host: to build artifacts, to run each provider's machines, for tests."""
 
     build: list[str] = []
     machine: list[str] = []
     vagrant: list[str] = []
+    test: list[str] = []
 
 
 class Box(MachineRoot):

@@ -21,6 +21,9 @@ from provisioner.spec import LabSpec
 NAMESPACE, OTHER = "kubelab-verify", "kubelab-verify-other"
 WORKLOAD = Path(__file__).with_name("workload.yml.j2")
 POD_SECONDS = 120
+# kube-controller-manager makes accounts, and is the last to come back after a start.
+ACCOUNT_SECONDS = 60
+NO_ACCOUNT = "error looking up service account"
 ASK_SECONDS = 30
 FETCH_SECONDS = 10
 
@@ -79,11 +82,25 @@ def remove_workload(kubectl: Kubectl) -> None:
     kubectl.call("delete", "namespace", *names, check=False, timeout=100)
 
 
+def _apply(cluster: Cluster) -> None:
+    """Make the workload. A namespace gets its account a moment after it is made; no pod before."""
+    deadline = time.monotonic() + ACCOUNT_SECONDS * cluster.slowness
+    while True:
+        try:
+            cluster.kubectl.call("apply", "-f", "-", stdin=_manifest(cluster))
+        except LabError as error:
+            if NO_ACCOUNT not in error.details or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
 @contextmanager
 def _workload(cluster: Cluster) -> Iterator[None]:
     remove_workload(cluster.kubectl)
     try:
-        cluster.kubectl.call("apply", "-f", "-", stdin=_manifest(cluster))
+        _apply(cluster)
         yield
     finally:
         remove_workload(cluster.kubectl)

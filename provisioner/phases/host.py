@@ -23,17 +23,18 @@ def _manager() -> str:
     return "apt" if shutil.which("apt-get") else "dnf" if shutil.which("dnf") else ""
 
 
-def wanted_packages(context: Context) -> list[str]:
-    """The packages of the catalogue that a lab needs on this host."""
+def wanted_packages(context: Context, *more: str) -> list[str]:
+    """The packages of the catalogue that a lab needs on this host, and those for ``more``."""
     offer = context.catalog.host_packages.get(_manager())
     if offer is None:
         return []
-    return list(dict.fromkeys([*offer.build, *getattr(offer, context.spec.provider.name)]))
+    uses = ("build", context.spec.provider.name, *more)
+    return list(dict.fromkeys(package for use in uses for package in getattr(offer, use)))
 
 
-def missing_packages(context: Context) -> list[str]:
-    """The packages of the catalogue that a lab needs and that are not installed on this host."""
-    wanted = wanted_packages(context)
+def missing_packages(context: Context, *more: str) -> list[str]:
+    """Those of ``wanted_packages`` that are not installed on this host."""
+    wanted = wanted_packages(context, *more)
     if not wanted:
         return []
     lines = run([*ASK[_manager()], *wanted], check=False).stdout.splitlines()
@@ -43,14 +44,15 @@ def missing_packages(context: Context) -> list[str]:
 
 @dataclass
 class InstallHostPackages:
-    """Install what this host needs to build artifacts and to run machines."""
+    """Install what this host needs to build artifacts and to run machines, and for ``more``."""
 
+    more: tuple[str, ...] = ()
     key: str = "host-packages"
     title: str = "Host packages"
 
     def needed(self, context: Context) -> bool:
         """Whether a package of the catalogue is missing."""
-        return bool(missing_packages(context))
+        return bool(missing_packages(context, *self.more))
 
     def run(self, context: Context) -> str:
         """Install them.
@@ -58,7 +60,7 @@ class InstallHostPackages:
         Raises:
             CommandError: the package manager failed.
         """
-        packages = missing_packages(context)
+        packages = missing_packages(context, *self.more)
         hint = "Run it by hand and look at what it says, then run the command again."
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         *before, install = INSTALL[_manager()]

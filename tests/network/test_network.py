@@ -1,12 +1,15 @@
 """Pod networks on a lab that is up: Weave's objects, one network after another, and who is late."""
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
 import yaml
 
 from tests.conftest import NETWORK, PROJECT
+from tests.lab.test_whole_lab import forget_runs, wait_for
 
 CATALOGUE = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
 WEAVE = "tests/network/weave.yml"
@@ -128,7 +131,18 @@ class TestChange:
         assert "10-flannel.conflist" in said
         assert "playbooks/retire.yml" in said
 
-    def test_the_network_is_changed_when_that_is_asked_for(self, lab, bridge):
+    @pytest.mark.parametrize(
+        "moment",
+        ["cni : Remove the links of the pod network", "cni : Remove the files of the pod network"],
+    )
+    def test_a_change_is_killed_half_way(self, lab, bridge, moment):
+        forget_runs(lab)
+        process = lab.start("up", "-f", bridge, "--recreate-network")
+        wait_for(lab, f'"{moment}"')
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+
+    def test_the_next_change_goes_on_until_the_cluster_is_whole(self, lab, bridge):
         lab.json("up", "-f", bridge, "--recreate-network")
         assert lab.json("verify", "--name", lab.name)["ok"]
         for node in ("master", "worker1", "worker2"):

@@ -11,6 +11,8 @@ import pytest
 import tenacity
 
 from provisioner.artifacts import upstream
+from provisioner.artifacts.catalog import load_catalog
+from provisioner.artifacts.plan import box_step
 from provisioner.artifacts.reach import Reach
 from provisioner.artifacts.upstream import Download, Way, fetch, refuse_unknown, take
 from provisioner.errors import LabError, SpecError
@@ -179,3 +181,18 @@ def test_a_web_page_is_no_answer_of_a_publisher(mirror):
 def test_a_mirror_answers_for_a_publisher(mirror):
     way = Way(mirrors={"http://127.0.0.1:9": mirror})
     assert reach(way).publishers(["http://127.0.0.1:9/file"])[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("/file", "not the one that the catalogue means"), ("/login", "a web page")]
+)
+def test_a_box_that_is_not_the_one_is_refused_and_not_kept(mirror, tmp_path, path, why):
+    file = {"url": mirror + path, "sha256": "0" * 64}
+    catalog = load_catalog({"artifacts_boxes": {"centos7": {"file": file}}})
+    step = box_step(catalog, "centos7", None, tmp_path)
+    into = tmp_path / "into"
+    into.mkdir()
+    with pytest.raises(LabError, match=why) as refused:
+        step.make(into, {}, lambda *_: None)
+    assert mirror + path in str(refused.value)
+    assert list(into.iterdir()) == []

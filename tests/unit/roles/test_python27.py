@@ -102,6 +102,7 @@ def test_the_vault_takes_the_place_of_mirrors_that_are_gone(run, tmp_path):
         assert found[name]["baseurl"] == repository["url"]
         assert found[name]["gpgkey"] == repository["key"]
         assert found[name]["gpgcheck"] == "1"
+        assert found[name]["skip_if_unavailable"] == "0"
         assert "mirrorlist" not in found[name]
         assert "proxy" not in found[name]
 

@@ -32,14 +32,23 @@ def test_weave_with_its_images_passes(good):
     assert parse_spec(good, "lab.yml", known_by).cni.mtu == 1300
 
 
-@pytest.mark.parametrize("pod", ["172.16.0.0/12", "172.17.0.0/16"])
-def test_a_range_that_weave_cannot_use_is_refused(good, pod):
+@pytest.mark.parametrize(
+    ("pod", "why"),
+    [
+        ("172.16.0.0/12", "no range that the host has a route into"),
+        ("172.17.0.0/16", "no range that the host has a route into"),
+        ("10.77.0.0/16", "overlaps networks.node"),
+        ("10.244.0.0/30", "too small"),
+        ("10.244.0.1/16", "no IPv4 network"),
+    ],
+)
+def test_a_range_that_weave_cannot_use_is_refused(good, pod, why):
     good["cni"] = {"name": "weave"}
     good["artifacts"]["overrides"] = WEAVE_IMAGES
     good["networks"]["pod"] = pod
     said = refusal(good)
     assert "networks.pod" in said
-    assert "no range that the host has a route into" in said
+    assert why in said
 
 
 @pytest.mark.parametrize(
