@@ -60,14 +60,13 @@ def test_up_refuses_a_box_without_a_sum_before_anything_is_made(context):
         refuse_inputs(context)
 
 
-def test_up_refuses_what_no_role_sets_up_yet():
+def test_with_that_sum_up_refuses_nothing():
     whole = yaml.safe_load(profiles()["centos7"].read_text())
     whole["artifacts"]["overrides"]["artifacts_boxes"] = {
         "centos7": {"file": {"sha256": "ab" * 32}}
     }
     spec = parse_spec(whole, "lab.yml", known_by)
-    with pytest.raises(SpecError, match=r"1\.31\.14: no lab"):
-        refuse_inputs(make_context(Lab("c7"), spec, lambda _: None))
+    refuse_inputs(make_context(Lab("c7"), spec, lambda _: None))
 
 
 def test_building_refuses_it_too(context):
