@@ -23,7 +23,8 @@ from provisioner.artifacts.store import content_key, sha256
 from provisioner.artifacts.upstream import FetchedBox, UpstreamBuild
 
 ROOT = "machine-root"
-# Disk space that a build takes, in MiB, measured: most of it is what compilers keep. For Go, by command.
+# Disk space that a build takes, in MiB, measured: most of it is what compilers keep. For Go it is
+# that of one command.
 ROOM = {
     **{"debian-source": 4200, "go": 500, "debian": 50, "file": 300, "upstream": 1000},
     **{ROOT: 700, "box": 8000},

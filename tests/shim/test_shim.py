@@ -70,12 +70,9 @@ class TestShim:
         shim.run("node", "reset", WORKER, "--name", shim.name)
         assert set(nodes(shim)) == {"master"}
         after = node_state(shim, WORKER)
-        assert {kind: after[kind] - shim.prepared[kind] for kind in after} == dict.fromkeys(
-            after, set()
-        )
-        assert {kind: shim.prepared[kind] - after[kind] for kind in after} == dict.fromkeys(
-            after, set()
-        )
+        for kind, before in shim.prepared.items():
+            assert after[kind] - before == set(), kind
+            assert before - after[kind] == set(), kind
 
     def test_plain_ansible_joins_it_again(self, shim):
         forget_runs(shim)
