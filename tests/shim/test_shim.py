@@ -40,8 +40,9 @@ class TestShim:
     def test_an_up_that_was_killed_in_init_goes_on(self, shim):
         process = shim.start("up", "-f", str(shim.spec))
         wait_for(shim, '"control_plane : Run kubeadm init"', seconds=600)
-        # Somewhere within init, which takes ten times that.
-        time.sleep(2)
+        # Half of init: certificates and manifests are written, and no pod runs yet.
+        manifest = "/etc/kubernetes/manifests/etcd.yaml"
+        shim.ssh("master", f"timeout 300 sh -c 'until test -e {manifest}; do sleep 0.1; done'")
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
         shim.prepared = node_state(shim, WORKER)
