@@ -11,7 +11,7 @@ NODE ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KUBELAB := $(BIN)/kubelab
-NAMED := $(if $(LAB),--name $(LAB),$(if $(PROFILE),--name $(PROFILE)))
+NAMED := $(if $(LAB),--name $(LAB),$(if $(PROFILE),--name $(subst .,-,$(PROFILE))))
 # What the set-up itself needs, before kubelab can look for the rest: libvirt-python is compiled here.
 ifneq ($(shell command -v apt-get),)
 SETUP_PACKAGES := python3-venv python3-dev libvirt-dev pkg-config gcc
@@ -69,8 +69,9 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 
 test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
+	@$(KUBELAB) artifacts build embedded-1.31
 	@$(BIN)/python -m tests.host_packages
-	@$(BIN)/pytest -q tests/rpm tests/machine tests/lab tests/roles tests/node tests/network tests/power tests/destroy
+	@$(BIN)/pytest -q tests/rpm tests/machine tests/lab tests/roles tests/node tests/network tests/shim tests/power tests/destroy
 
 test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour
 	@$(BIN)/pytest -q tests/vm

@@ -81,20 +81,20 @@ class PackageBuild(Part):
 
 
 class GoBuild(Part):
-    """A command of a Go module."""
+    """Commands of a Go module, and programs in C that lie in its tree.
+
+    ``siblings`` is the version of the modules that its go.mod replaces by folders beside it.
+    """
 
     source: Literal["go"]
     module: str
     version: str
     toolchain: str
-    command: str = "."
-    stamp: str = ""
+    commands: list[str] = ["."]
+    programs: dict[str, str] = {}
+    siblings: str = ""
+    stamps: dict[str, str] = {}
     omit: list[str] = []
-
-    @property
-    def program(self) -> str:
-        """The name of the file that comes out."""
-        return Path(self.module if self.command == "." else self.command).name
 
 
 class FileBuild(Part):

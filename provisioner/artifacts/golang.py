@@ -112,11 +112,37 @@ def fetch_module(module: str, version: str, go: Go) -> Path:
     return Path(json.loads(go.call(*words, cwd=go.cache))["Dir"])
 
 
+def compile_program(source: Path, out: Path) -> None:
+    """Compile a program in C that is one file, and wants nothing of the system that it runs on.
+
+    Raises:
+        CommandError: it does not compile.
+    """
+    run([*TETHER, "gcc", "-Os", "-static", "-o", str(out), str(source)])
+    run(["strip", str(out)])
+
+
+def _require_siblings(build: GoBuild, go: Go, tree: Path) -> None:
+    """Require the modules that go.mod replaces by folders, which its archive does not have.
+
+    They are published beside it: at the version that go.mod asks for, or at ``siblings``.
+    """
+    words = []
+    for replace in json.loads(go.call("mod", "edit", "-json", cwd=tree))["Replace"] or []:
+        if "Version" not in replace["New"]:
+            module = replace["Old"]["Path"]
+            words.append(f"-dropreplace={module}")
+            words += [f"-require={module}@{build.siblings}"] if build.siblings else []
+    if words:
+        go.call("mod", "edit", *words, cwd=tree)
+
+
 def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> None:
-    """Compile one command of a module into ``into``.
+    """Compile the commands of a module into ``into``.
 
     The module is checked by Go against its checksum database, copied out of the module cache, and
-    compiled there, so that packages which the catalogue omits can be left empty.
+    compiled there: as the main module it may replace others, which Go allows no other to do, and
+    packages which the catalogue omits can be left empty.
 
     Raises:
         CommandError: the module cannot be had, or does not compile.
@@ -130,8 +156,11 @@ def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> 
         shutil.rmtree(tree / package)
         (tree / package).mkdir()
         (tree / package / "omitted.go").write_text(f"package {Path(package).name}\n")
-    flags = "-s -w" + (f" -X {build.stamp}={build.version}" if build.stamp else "")
-    package = build.command if build.command == "." else f"./{build.command}"
-    out = into / build.program
-    go.build(["-ldflags", flags, "-o", str(out)], [package], tree, tell)
+    _require_siblings(build, go, tree)
+    stamps = [f"-X {variable}={value}" for variable, value in build.stamps.items()]
+    packages = [f"./{command}" for command in build.commands]
+    flags = " ".join(["-s", "-w", *stamps])
+    go.build(["-ldflags", flags, "-o", f"{into}/"], packages, tree, tell)
+    for name, source in build.programs.items():
+        compile_program(tree / source, into / name)
     shutil.rmtree(work)

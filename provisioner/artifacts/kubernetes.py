@@ -10,7 +10,7 @@ from pathlib import Path
 
 from provisioner.artifacts.catalog import SourceBuild
 from provisioner.artifacts.debian import Tell
-from provisioner.artifacts.golang import Go, fetch_module
+from provisioner.artifacts.golang import Go, compile_program, fetch_module
 from provisioner.shell import TETHER, run
 
 TAG = "+k8s:openapi-gen="
@@ -33,9 +33,7 @@ def compile_kubernetes(build: SourceBuild, tree: Path, go: Go, into: Path, tell:
     _generate_openapi(build, place, go, tell)
     packages = [f"./cmd/{command}" for command in build.commands]
     go.build(["-ldflags", _stamps(build), "-o", f"{into}/"], packages, place, tell)
-    source, out = str(place / build.pause), str(into / "pause")
-    run([*TETHER, "gcc", "-Os", "-static", "-o", out, source])
-    run(["strip", out])
+    compile_program(place / build.pause, into / "pause")
 
 
 def _renew_vendored(build: SourceBuild, place: Path, go: Go) -> None:

@@ -23,7 +23,8 @@ from provisioner.artifacts.store import content_key, sha256
 from provisioner.artifacts.upstream import FetchedBox, UpstreamBuild
 
 ROOT = "machine-root"
-# Disk space that a build takes, in MiB, measured: most of it is what compilers keep.
+# Disk space that a build takes, in MiB, measured: most of it is what compilers keep. For Go it is
+# that of one command.
 ROOM = {
     **{"debian-source": 4200, "go": 500, "debian": 50, "file": 300, "upstream": 1000},
     **{ROOT: 700, "box": 8000},
@@ -60,7 +61,8 @@ def _build_step(name: str, build: Build, catalog: Catalog, cache: Path) -> Step:
     # A file is what its sum says, wherever it lies.
     exclude = {"path"} if isinstance(build, FileBuild) else None
     key = content_key(build.model_dump(exclude=exclude), tools, suite)
-    return Step(name, key, make, room=ROOM[build.source])
+    commands = len(build.commands) if isinstance(build, GoBuild) else 1
+    return Step(name, key, make, room=ROOM[build.source] * commands)
 
 
 def _layer_step(name: str, catalog: Catalog, builds: Mapping[str, Step]) -> Step:

@@ -32,8 +32,6 @@ def _password_fault(file: Path) -> tuple[str, str]:
 def refuse_inputs(context: Context) -> None:
     """Refuse a file that is not what the spec says, a download without a sum, a weak password.
 
-    And a Kubernetes that no role can set up yet.
-
     Raises:
         SpecError: names key and file, and what is wrong with it.
     """
@@ -44,10 +42,3 @@ def refuse_inputs(context: Context) -> None:
             raise SpecError(f"cni.password_file: {cni.password_file}", why, hint)
     check_all(context.catalog, context.bundles)
     refuse_without_sums(context)
-    version = context.spec.kubernetes.version
-    if context.catalog.kubernetes[version].cri != "dockershim":
-        raise SpecError(
-            f"kubernetes.version: {version}: no lab can be made of it yet",
-            "It speaks to docker through cri-dockerd, which no role sets up so far.",
-            "`kubelab plan` shows what it will need. Take 1.20.2 meanwhile.",
-        )
