@@ -20,9 +20,12 @@ else
 SETUP_PACKAGES := python3-devel libvirt-devel pkgconf-pkg-config gcc
 SETUP_INSTALL := dnf -y install $(SETUP_PACKAGES)
 endif
+# What a page is looked at with, in tests/dashboard.
+BROWSER_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
+  chromium fonts-dejavu-core
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
-.PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lint test test-fast test-real test-vm test-kvm test-centos7 \
+.PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lab-dashboard lint test test-fast test-real test-vm test-kvm test-centos7 \
   bench bench-kvm lock docs clean
 
 help: ## Say what there is
@@ -53,6 +56,9 @@ lab-reset: setup ## Take a worker out of the cluster, its machine clean: NODE=wo
 lab-rejoin: setup ## Bring a worker back into the cluster: NODE=worker1
 	@$(if $(NODE),,echo "Which node? make lab-rejoin NODE=worker1" >&2; exit 2;)$(KUBELAB) node rejoin $(NODE) $(NAMED)
 
+lab-dashboard: setup ## Lead to the web page about the cluster, until Ctrl-C
+	@$(KUBELAB) dashboard $(NAMED)
+
 lab-down: setup ## Destroy the lab: machines, network and state
 	@$(KUBELAB) destroy --yes $(NAMED)
 
@@ -69,7 +75,8 @@ test-fast: setup ## Unit tests and lint: no root, under a minute
 
 test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
-	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/node tests/network tests/power tests/destroy
+	@command -v chromium >/dev/null || { $(BROWSER_INSTALL); }
+	@$(BIN)/pytest -q tests/machine tests/lab tests/roles tests/node tests/network tests/dashboard tests/power tests/destroy
 
 test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour
 	@$(BIN)/pytest -q tests/vm
