@@ -22,7 +22,7 @@ SETUP_INSTALL := dnf -y install $(SETUP_PACKAGES)
 endif
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
-.PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lint test test-fast test-real test-vm test-kvm test-centos7 \
+.PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lab-dashboard lint test test-fast test-real test-vm test-kvm test-centos7 \
   bench bench-kvm lock docs clean
 
 help: ## Say what there is
@@ -53,6 +53,9 @@ lab-reset: setup ## Take a worker out of the cluster, its machine clean: NODE=wo
 lab-rejoin: setup ## Bring a worker back into the cluster: NODE=worker1
 	@$(if $(NODE),,echo "Which node? make lab-rejoin NODE=worker1" >&2; exit 2;)$(KUBELAB) node rejoin $(NODE) $(NAMED)
 
+lab-dashboard: setup ## Lead to the web page about the cluster, until Ctrl-C
+	@$(KUBELAB) dashboard $(NAMED)
+
 lab-down: setup ## Destroy the lab: machines, network and state
 	@$(KUBELAB) destroy --yes $(NAMED)
 
@@ -71,7 +74,8 @@ test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
 	@$(KUBELAB) artifacts build embedded-1.31
 	@$(BIN)/python -m tests.host_packages
-	@$(BIN)/pytest -q tests/rpm tests/machine tests/lab tests/roles tests/node tests/network tests/shim tests/power tests/destroy
+	@$(BIN)/pytest -q tests/rpm tests/machine tests/lab tests/roles tests/node tests/network tests/shim tests/dashboard \
+	  tests/power tests/destroy
 
 test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour
 	@$(BIN)/pytest -q tests/vm

@@ -44,6 +44,7 @@ def cluster_vars(spec: LabSpec, places: Places) -> dict[str, Any]:
         "docker_cgroup_driver": spec.runtime.cgroup_driver,
         "cni_name": spec.cni.name,
         **{f"cni_{spec.cni.name}_{key}": value for key, value in options.items()},
+        **{f"dashboard_{key}": value for key, value in spec.dashboard.model_dump().items()},
         "artifacts_dir": str(places.artifacts),
         "artifacts_node_dir": places.artifacts_on_nodes,
         "control_plane_kubeconfig_local": str(places.kubeconfig),

@@ -24,6 +24,9 @@ TETHER = (
     *("--kill-child", "--mount-proc"),
 )
 
+# The same for a program that starts no others and needs no root for it.
+WITH_US = TETHER[:3]
+
 
 @dataclass(frozen=True)
 class Result:

@@ -12,9 +12,10 @@ from provisioner.artifacts.dangling import dangling
 from provisioner.artifacts.judge import judge
 from provisioner.artifacts.upstream import FetchedBox, NodePackages, UpstreamBuild, Way
 from provisioner.errors import SpecError
-from provisioner.spec import Artifacts, Known
+from provisioner.spec import NO_DASHBOARD, Artifacts, Known
 
 FILE = Path(__file__).resolve().parents[2] / "roles/artifacts/defaults/main/catalog.yml"
+FILES = sorted(FILE.parent.glob("catalog*.yml"))
 
 
 class Part(BaseModel):
@@ -97,6 +98,23 @@ class GoBuild(Part):
     omit: list[str] = []
 
 
+class Wheel(Part):
+    """One file of PyPI."""
+
+    version: str
+    sha256: str
+
+
+class PypiBuild(Part):
+    """The wheels of a lock, installed into ``folder`` for a Python and its platforms."""
+
+    source: Literal["pypi"]
+    lock: str
+    python: str
+    platforms: list[str]
+    folder: str
+
+
 class FileBuild(Part):
     """A file of this host. Without path and checksum it is one that a spec has to give."""
 
@@ -106,7 +124,8 @@ class FileBuild(Part):
 
 
 Build = Annotated[
-    SourceBuild | PackageBuild | GoBuild | FileBuild | UpstreamBuild, Field(discriminator="source")
+    SourceBuild | PackageBuild | GoBuild | PypiBuild | FileBuild | UpstreamBuild,
+    Field(discriminator="source"),
 ]
 
 
@@ -133,7 +152,7 @@ class Image(Part):
 
 
 class Bundle(Part):
-    """What a version of Kubernetes, or a pod network, puts on nodes."""
+    """What a version of Kubernetes, a pod network, or a dashboard puts on nodes."""
 
     kubeadm_api: str = ""
     cri: str = "dockershim"
@@ -157,12 +176,17 @@ class Catalog(Part):
     layers: dict[str, Layer] = Field(alias="artifacts_layers")
     kubernetes: dict[str, Bundle] = Field(alias="artifacts_kubernetes")
     cni: dict[str, Bundle] = Field(alias="artifacts_cni")
+    dashboards: dict[str, Bundle] = Field(alias="artifacts_dashboards")
+    python_locks: dict[str, dict[str, Wheel]] = Field(alias="artifacts_python_locks")
     # Not the catalogue's: a spec says it.
     way: Way = Field(default=Way(), init=False, exclude=True)
 
     def known(self) -> Known:
         """What a spec may ask for."""
-        wanting = {name: tuple(self._not_given(bundle)) for name, bundle in self.cni.items()}
+        wanting = {
+            f"{key}.name": {name: tuple(self._not_given(bundle)) for name, bundle in group.items()}
+            for key, group in (("cni", self.cni), ("dashboard", self.dashboards))
+        }
         return Known(
             self.offered,
             boxes=tuple(self.boxes),
@@ -194,9 +218,9 @@ class Catalog(Part):
             if isinstance(build, FileBuild) and not (build.path and build.sha256):
                 yield name
 
-    def bundles(self, kubernetes: str, cni: str) -> list[Bundle]:
+    def bundles(self, kubernetes: str, cni: str, dashboard: str = NO_DASHBOARD) -> list[Bundle]:
         """The bundles of a lab."""
-        return [self.kubernetes[kubernetes], self.cni[cni]]
+        return [self.kubernetes[kubernetes], self.cni[cni], self.dashboards[dashboard]]
 
     def image(self, name: str, kubernetes: str, cni: str) -> str:
         """The full name of an image of a lab, like ``kubelab.local/pause:3.2``."""
@@ -225,7 +249,9 @@ def builds_of(catalog: Catalog, bundles: list[Bundle]) -> Iterator[str]:
 
 @cache
 def _defaults() -> Any:
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    # A key is in one file only, as Ansible wants it, which does not merge them either.
+    parts = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES)
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def _merged(base: Any, over: Any) -> Any:
@@ -257,7 +283,7 @@ def load_catalog(overrides: Mapping[str, Any]) -> Catalog:
         raise SpecError(
             "artifacts.overrides does not fit the catalogue",
             "\n".join(f"artifacts.overrides.{fault}" for fault in faults),
-            f"The catalogue with all its keys is {FILE}.",
+            f"The catalogue with all its keys is in {FILE.parent}.",
         )
     return catalog
 

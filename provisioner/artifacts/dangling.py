@@ -13,10 +13,14 @@ def dangling(catalog: "Catalog") -> Iterator[str]:
         toolchain = getattr(build, "toolchain", "")
         if toolchain and toolchain not in catalog.toolchains:
             yield f"artifacts_builds.{name}.toolchain: no toolchain {toolchain!r}"
+        lock = getattr(build, "lock", "")
+        if lock and lock not in catalog.python_locks:
+            yield f"artifacts_builds.{name}.lock: no lock {lock!r}"
     for name, layer in catalog.layers.items():
         if layer.build not in catalog.builds:
             yield f"artifacts_layers.{name}.build: no build {layer.build!r}"
-    for top, bundles in (("kubernetes", catalog.kubernetes), ("cni", catalog.cni)):
+    tops = {"kubernetes": catalog.kubernetes, "cni": catalog.cni, "dashboards": catalog.dashboards}
+    for top, bundles in tops.items():
         for key, bundle in bundles.items():
             yield from _dangling_in(catalog, bundle, f"artifacts_{top}.{key}")
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from provisioner.artifacts import box, debian, files, golang, images, upstream
+from provisioner.artifacts import box, debian, files, golang, images, pypi, upstream
 from provisioner.artifacts.build import Made, Step
 from provisioner.artifacts.catalog import (
     Build,
@@ -14,6 +14,7 @@ from provisioner.artifacts.catalog import (
     GoBuild,
     Image,
     PackageBuild,
+    PypiBuild,
     builds_of,
 )
 from provisioner.artifacts.debian import Tell
@@ -27,6 +28,7 @@ ROOT = "machine-root"
 # that of one command.
 ROOM = {
     **{"debian-source": 4200, "go": 500, "debian": 50, "file": 300, "upstream": 1000},
+    "pypi": 100,
     **{ROOT: 700, "box": 8000},
 }
 DOWNLOADS = "downloads"
@@ -49,6 +51,8 @@ def _build_step(name: str, build: Build, catalog: Catalog, cache: Path) -> Step:
             files.take(name, build, into / files.FILE)
         elif isinstance(build, UpstreamBuild):
             upstream.take(build.files, catalog.way, cache / DOWNLOADS, into, tell)
+        elif isinstance(build, PypiBuild):
+            pypi.install(build, catalog.python_locks[build.lock], cache / "work" / name, into, tell)
         elif isinstance(build, GoBuild):
             go = _go(catalog, build.toolchain, cache)
             golang.build_module(build, go, cache / "work" / name, into, tell)
@@ -58,6 +62,8 @@ def _build_step(name: str, build: Build, catalog: Catalog, cache: Path) -> Step:
             compile_kubernetes(build, tree, go, into, tell)
 
     tools = catalog.toolchains[build.toolchain].model_dump() if hasattr(build, "toolchain") else ""
+    if isinstance(build, PypiBuild):
+        tools = pypi.requirements(catalog.python_locks[build.lock])
     # A file is what its sum says, wherever it lies.
     exclude = {"path"} if isinstance(build, FileBuild) else None
     key = content_key(build.model_dump(exclude=exclude), tools, suite)

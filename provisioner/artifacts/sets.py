@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from provisioner.artifacts.catalog import Bundle, Catalog
 from provisioner.artifacts.plan import ROOT, box_step, locate, root_step, steps_for
 from provisioner.artifacts.store import Store, content_key
 from provisioner.model import Artifact, Listener
+from provisioner.spec import NO_DASHBOARD
 
 
 @dataclass(frozen=True)
@@ -100,32 +101,38 @@ class Order:
     machine_root: bool = False
     box: str = ""
     baked: bool = False
+    dashboard: str = NO_DASHBOARD
+
+    def bundles(self, catalog: Catalog) -> list[Bundle]:
+        """What it is made of."""
+        return catalog.bundles(self.kubernetes, self.cni, self.dashboard)
+
+    @property
+    def in_the_box(self) -> "Order":
+        """What a baked box carries: a lab may change its dashboard and keep its machines."""
+        return replace(self, dashboard=NO_DASHBOARD)
 
 
 def _steps(catalog: Catalog, order: Order, cache: Path) -> dict[str, Step]:
     """What is built at the same time; a baked box comes after it."""
     root = {ROOT: root_step(catalog, cache)} if order.machine_root else {}
-    return root | steps_for(catalog, catalog.bundles(order.kubernetes, order.cni), cache)
+    return root | steps_for(catalog, order.bundles(catalog), cache)
 
 
 def _folder(catalog: Catalog, order: Order, cache: Path, made: Made) -> Path:
     """Where the set of an order is, or will be."""
-    bundles = catalog.bundles(order.kubernetes, order.cni)
+    bundles = order.bundles(catalog)
     key = content_key([(path, str(file)) for path, file, _ in _members(catalog, bundles, made)])
     return cache / "sets" / key
 
 
 def _box_step(catalog: Catalog, order: Order, folder: Path, cache: Path) -> Step:
+    """The step of the box; ``folder`` is the set that a baked one carries."""
     if not order.baked:
         return box_step(catalog, order.box, None, cache)
-    bundles = catalog.bundles(order.kubernetes, order.cni)
-    images = (
-        ("node", bundles[0].images | bundles[1].images),
-        (
-            "control-plane",
-            bundles[0].control_plane | bundles[1].control_plane,
-        ),
-    )
+    bundles = order.in_the_box.bundles(catalog)
+    images = [("node", bundle.images) for bundle in bundles]
+    images += [("control-plane", bundle.control_plane) for bundle in bundles]
     archives = [Path("images", group, f"{name}.tar") for group, names in images for name in names]
     return box_step(catalog, order.box, Baked(folder, archives), cache)
 
@@ -136,9 +143,22 @@ def entries_of(catalog: Catalog, order: Order, cache: Path) -> list[tuple[Step, 
     made = {name: store.path(name, step.key) for name, step in steps.items()}
     found = [(step, made[name]) for name, step in steps.items()]
     if order.box:
-        step = _box_step(catalog, order, _folder(catalog, order, cache, made), cache)
+        step = _box_step(catalog, order, _folder(catalog, order.in_the_box, cache, made), cache)
         found.append((step, store.path(step.name, step.key)))
     return found
+
+
+def _put_together(
+    catalog: Catalog, order: Order, cache: Path, made: Made
+) -> tuple[Path, tuple[Artifact, ...]]:
+    """The folder of the set of an order, whole, and what is in it."""
+    store = Store(cache / "built")
+    members = list(_members(catalog, order.bundles(catalog), made))
+    folder = _folder(catalog, order, cache, made)
+    artifacts = [_artifact(path, file, image, store) for path, file, image in members]
+    if not _is_whole(folder, members):
+        _assemble(folder, members, artifacts)
+    return folder, tuple(artifacts)
 
 
 def build_set(
@@ -149,18 +169,14 @@ def build_set(
     Raises:
         LabError: as ``Builder.build``.
     """
-    store = Store(cache / "built")
-    builder = Builder(store, listen, jobs)
+    builder = Builder(Store(cache / "built"), listen, jobs)
     made = builder.build(_steps(catalog, order, cache))
-    members = list(_members(catalog, catalog.bundles(order.kubernetes, order.cni), made))
-    folder = _folder(catalog, order, cache, made)
-    artifacts = [_artifact(path, file, image, store) for path, file, image in members]
-    if not _is_whole(folder, members):
-        _assemble(folder, members, artifacts)
+    folder, artifacts = _put_together(catalog, order, cache, made)
     tree = made[ROOT] / "tree" if order.machine_root else None
     box = None
     if order.box:
         # What a baked box carries has to be there before it.
-        step = _box_step(catalog, order, folder, cache)
+        carried, _ = _put_together(catalog, order.in_the_box, cache, made)
+        step = _box_step(catalog, order, carried, cache)
         box = builder.build({step.name: step})[step.name] / BOX
-    return ArtifactSet(folder, tree, tuple(artifacts), box)
+    return ArtifactSet(folder, tree, artifacts, box)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner.artifacts.catalog import Box, Catalog
@@ -35,14 +35,23 @@ def _current(catalog: Catalog, cache: Path) -> set[Path]:
         *((name, False) for name in catalog.boxes),
         *((name, True) for name, box in catalog.boxes.items() if isinstance(box, Box)),
     ]
-    return {
-        entry
-        for source in (catalog, catalog.from_upstream())
+    sources = (catalog, catalog.from_upstream())
+    orders = [
+        (source, Order(kubernetes, cni, True, box, baked))
+        for source in sources
         for kubernetes in source.offered
         for cni in source.cni
         for box, baked in boxes
-        for _, entry in entries_of(source, Order(kubernetes, cni, True, box, baked), cache)
-    }
+    ]
+    # No box has anything of a dashboard, and none differs by Kubernetes or pod network.
+    orders += [
+        (source, replace(order, dashboard=dashboard))
+        for source, order in (
+            (source, next(o for s, o in orders if s is source)) for source in sources
+        )
+        for dashboard in source.dashboards
+    ]
+    return {entry for source, order in orders for _, entry in entries_of(source, order, cache)}
 
 
 def list_stock(catalog: Catalog, cache: Path, *, verify: bool = False) -> list[Stored]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.cli import access, extras, lab, node, power
+from provisioner.cli import access, dashboard, extras, lab, node, power
 from provisioner.errors import Interrupted, LabError
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def options(
 
 COMMANDS: list[Callable[..., None]] = [
     *(lab.up, lab.status, lab.verify, lab.plan, lab.doctor),
-    *(access.ssh, access.kubectl, access.kubeconfig, access.logs),
+    *(access.ssh, access.kubectl, access.kubeconfig, access.logs, dashboard.dashboard),
     *(power.stop, power.start, lab.destroy, extras.compat),
 ]
 for command in COMMANDS:

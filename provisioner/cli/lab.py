@@ -22,25 +22,30 @@ from provisioner.cli.common import (
 from provisioner.errors import SpecError, UsageError
 from provisioner.lab import Lab
 from provisioner.model import Finding
+from provisioner.phases.cluster import kubectl_of
+from provisioner.phases.dashboard import cluster_stays, find_page
 from provisioner.phases.doctor import doctor_of
 from provisioner.phases.inputs import refuse_inputs
 from provisioner.phases.machines import make_context
 from provisioner.phases.plan import plan_of
 from provisioner.phases.prove import status_of, verify_lab
 from provisioner.recipes import DESTROY, RECREATE_NETWORK, UP
-from provisioner.spec import LabSpec
+from provisioner.spec import NO_DASHBOARD, LabSpec
 
 
-def _next_steps(named: str, node: str) -> str:
-    """Three commands to type once a lab is up."""
+def _next_steps(named: str, node: str, *, dashboard: bool) -> str:
+    """Commands to type once a lab is up."""
     steps = {
         f"kubelab verify{named}": "prove that it works",
         f"kubelab kubectl{named} -- get nodes": "talk to it",
         f"kubelab ssh{named} {node}": "look into a machine",
     }
+    if dashboard:
+        steps[f"kubelab dashboard{named}"] = "see it in a browser"
+    number = {3: "Three", 4: "Four"}[len(steps)]
     width = max(map(len, steps))
     lines = [f"  {command:<{width}}   {what}" for command, what in steps.items()]
-    return "\n".join(["", "The cluster is up. Three commands to go on with:", *lines])
+    return "\n".join(["", f"The cluster is up. {number} commands to go on with:", *lines])
 
 
 def _words(options: dict[str, Any]) -> str:
@@ -49,7 +54,7 @@ def _words(options: dict[str, Any]) -> str:
 
 
 def _refuse_change(lab: Lab, spec: LabSpec, *, recreate: bool) -> None:
-    """A lab keeps the spec that it was made from, but for workers that are added.
+    """A lab keeps the spec that it was made from, but for added workers and its dashboard.
 
     With ``recreate`` it may also get another pod network, with what that needs of artifacts.
 
@@ -58,10 +63,14 @@ def _refuse_change(lab: Lab, spec: LabSpec, *, recreate: bool) -> None:
     """
     if not lab.exists:
         return
-    old, new = lab.load_spec(known_by).model_dump(), spec.model_dump()
+    before = lab.load_spec(known_by)
+    old, new = before.model_dump(), spec.model_dump()
     keys = [key for key in new if new[key] != old[key]]
     kept = new["nodes"][: len(old["nodes"])] == old["nodes"]
-    open_to_change = {"nodes", "cni", "artifacts"} if recreate else {"nodes"}
+    open_to_change = {"nodes", "dashboard", *({"cni", "artifacts"} if recreate else ())}
+    if "dashboard" in keys and cluster_stays(before, spec):
+        # Another dashboard may want images by path.
+        open_to_change.add("artifacts")
     if set(keys) <= open_to_change and kept:
         return
     if keys == ["cni"] or set(keys) == {"cni", "artifacts"}:
@@ -74,9 +83,15 @@ def _refuse_change(lab: Lab, spec: LabSpec, *, recreate: bool) -> None:
         )
     raise SpecError(
         f"lab {lab.name} was made from another spec",
-        f"These parts differ: {', '.join(keys)}. A lab that is there only takes more workers.",
+        f"These parts differ: {', '.join(keys)}. A lab that is there only takes more workers, and"
+        " another dashboard.",
         f"Run `kubelab destroy --name {lab.name}` first, or give the new one another --name.",
     )
+
+
+def _takes_inputs(lab: Lab, spec: LabSpec) -> bool:
+    """Whether files that the spec names are read now; what was built from them is kept."""
+    return not lab.exists or lab.load_spec(known_by).dashboard != spec.dashboard
 
 
 def up(
@@ -99,7 +114,7 @@ def up(
     lab = Lab(spec.name)
     _refuse_change(lab, spec, recreate=recreate_network)
     context = make_context(lab, spec, lambda _: None)
-    if recreate_network or not lab.exists:
+    if recreate_network or _takes_inputs(lab, spec):
         refuse_inputs(context)
     if choice and not lab.exists:
         report.print_choice(choice.profile, choice.why, choice.findings)
@@ -107,6 +122,9 @@ def up(
     recipe = RECREATE_NETWORK if recreate_network else UP
     times = run_with_progress(recipe, context, "up")
     hosts = context.recap.hosts if context.recap else {}
+    page = find_page(kubectl_of(context)) if spec.dashboard.name != NO_DASHBOARD else None
+    for warning in page.warnings("admin-user" if page.login else "") if page else ():
+        report.print_notice(f"{warning}.")
     if as_json:
         phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]
         changed = {host: counts["changed"] for host, counts in hosts.items()}
@@ -114,7 +132,9 @@ def up(
         return
     report.print_times(times)
     named = f" --name {spec.name}" if name else ""
-    report.out.print(_next_steps(named, spec.nodes[-1].name), highlight=False)
+    report.out.print(
+        _next_steps(named, spec.nodes[-1].name, dashboard=page is not None), highlight=False
+    )
 
 
 def status(name: Name = "", as_json: Json = False) -> None:

@@ -1,7 +1,7 @@
 """The phase that builds what a lab needs, and the inventory that tells roles where it is."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provisioner.artifacts.catalog import builds_of
 from provisioner.artifacts.sets import Order, build_set
@@ -14,10 +14,10 @@ from provisioner.spec import LabSpec, VagrantOptions
 
 def order_of(spec: LabSpec) -> Order:
     """What a lab needs of the catalogue."""
-    versions = (spec.kubernetes.version, spec.cni.name)
+    order = Order(spec.kubernetes.version, spec.cni.name, dashboard=spec.dashboard.name)
     if isinstance(spec.provider, VagrantOptions):
-        return Order(*versions, box=spec.provider.box.name, baked=spec.provider.box.baked)
-    return Order(*versions, machine_root=True)
+        return replace(order, box=spec.provider.box.name, baked=spec.provider.box.baked)
+    return replace(order, machine_root=True)
 
 
 def refuse_without_sums(context: Context) -> None:

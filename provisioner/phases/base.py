@@ -36,8 +36,9 @@ class Context:
 
     @property
     def bundles(self) -> list[Bundle]:
-        """What the lab's Kubernetes and its pod network are made of."""
-        return self.catalog.bundles(self.spec.kubernetes.version, self.spec.cni.name)
+        """What the lab's Kubernetes, its pod network and its dashboard are made of."""
+        spec = self.spec
+        return self.catalog.bundles(spec.kubernetes.version, spec.cni.name, spec.dashboard.name)
 
 
 class Phase(Protocol):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from provisioner.artifacts.build import Step
-from provisioner.artifacts.catalog import Catalog, FileBuild, GoBuild, PackageBuild
+from provisioner.artifacts.catalog import Catalog, FileBuild, GoBuild, PackageBuild, PypiBuild
 from provisioner.artifacts.plan import ROOT
 from provisioner.artifacts.sets import entries_of
 from provisioner.artifacts.upstream import Download, FetchedBox, UpstreamBuild
@@ -11,7 +11,7 @@ from provisioner.lab import cache
 from provisioner.phases.artifacts import order_of
 from provisioner.phases.base import Context
 from provisioner.phases.host import missing_packages, wanted_packages
-from provisioner.spec import LabSpec, VagrantOptions
+from provisioner.spec import NO_DASHBOARD, LabSpec, VagrantOptions
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ def _artifact(step: Step, cached: bool, catalog: Catalog) -> PlanStep:
         return PlanStep("packages", step.name, ", ".join(build.packages), "debian", state)
     if isinstance(build, FileBuild):
         return PlanStep("file", step.name, f"sha256 {build.sha256[:12]}", str(build.path), state)
+    if isinstance(build, PypiBuild):
+        number = f"{len(catalog.python_locks[build.lock])} wheels"
+        return PlanStep("wheels", step.name, number, "pypi", state)
     where = build.module if isinstance(build, GoBuild) else getattr(build, "package", "")
     return PlanStep("build", step.name, build.version, f"{build.source}: {where}", state)
 
@@ -106,4 +109,7 @@ def plan_of(context: Context) -> list[PlanStep]:
         version = f"v{spec.kubernetes.version}"
         steps.append(PlanStep("cluster", node.name, version, verb, "as the node says"))
     steps.append(PlanStep("cluster", spec.cni.name, spec.networks.pod, "pod network", "applied"))
+    page = spec.dashboard
+    if page.name != NO_DASHBOARD:
+        steps.append(PlanStep("cluster", page.name, page.exposure, "dashboard", "applied"))
     return steps

@@ -15,5 +15,6 @@ ROLE_VARS: Mapping[str, Any] = {
     "worker_one_by_one": True,
     "worker_join_ttl": "1h",
     "cni_ready_timeout": 900,
+    "dashboard_ready_timeout": 900,
     "kubernetes_kubelet_config": {"runtimeRequestTimeout": "15m0s"},
 }

@@ -22,14 +22,13 @@ DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
 class Known:
     """What the catalogue offers, so that a spec can be refused before anything is fetched.
 
-    ``wanting`` names, by pod network, the files that only a spec can give. ``judge`` tells what of
-    the offer does not go together.
+    ``wanting`` names the files that only a spec can give, by the key that wants them and its
+    value. ``judge`` tells what of the offer does not go together.
     """
 
     kubernetes: Collection[str]
-    addons: Collection[str] = ()
     boxes: Collection[str] = ()
-    wanting: Mapping[str, Collection[str]] = field(default_factory=dict)
+    wanting: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
     judge: "Callable[[LabSpec], Iterable[Fault]]" = lambda _: ()
 
 
@@ -109,25 +108,29 @@ def _network_faults(spec: LabSpec) -> Iterator[Fault]:
         yield "networks.service", spec.networks.service, why
 
 
+def _dashboard_faults(spec: LabSpec) -> Iterator[Fault]:
+    wanted = spec.dashboard
+    if wanted.node_port and wanted.exposure == "ClusterIP":
+        why = "a ClusterIP has no port on nodes: use 0, or exposure NodePort"
+        yield "dashboard.node_port", wanted.node_port, why
+
+
 def _catalogue_faults(spec: LabSpec, known: Known) -> Iterator[Fault]:
     if spec.kubernetes.version not in known.kubernetes:
         why = f"the catalogue of {spec.artifacts.source} has {', '.join(sorted(known.kubernetes))}"
         yield "kubernetes.version", spec.kubernetes.version, why
-    if wanting := known.wanting.get(spec.cni.name, ()):
-        give = ", ".join(f"{name}: {{path: FILE, sha256: SUM}}" for name in wanting)
-        why = "no package registry has its images: save them to files elsewhere, and give"
-        yield "cni.name", spec.cni.name, f"{why} artifacts.overrides.artifacts_builds: {{{give}}}"
+    for key, value in {"cni.name": spec.cni.name, "dashboard.name": spec.dashboard.name}.items():
+        if wanting := known.wanting.get(key, {}).get(value):
+            give = ", ".join(f"{name}: {{path: FILE, sha256: SUM}}" for name in wanting)
+            why = "no package registry has its images: save them to files elsewhere, and give"
+            yield key, value, f"{why} artifacts.overrides.artifacts_builds: {{{give}}}"
     if spec.provider.name == "vagrant" and spec.provider.box.name not in known.boxes:
         why = f"no such box; the catalogue has {', '.join(sorted(known.boxes))}"
         yield "provider.box.name", spec.provider.box.name, why
-    for index, addon in enumerate(spec.addons):
-        if addon not in known.addons:
-            offer = ", ".join(sorted(known.addons)) or "none yet: leave the list empty"
-            yield f"addons[{index}]", addon, f"no such addon; the catalogue has {offer}"
 
 
 def faults_of(spec: LabSpec, known: Known) -> list[Fault]:
     """Every fault of a spec whose single keys are right."""
-    checks = (_name_faults, _role_faults, _address_faults, _network_faults)
+    checks = (_name_faults, _role_faults, _address_faults, _network_faults, _dashboard_faults)
     own = [fault for check in checks for fault in check(spec)]
     return [*own, *_catalogue_faults(spec, known), *known.judge(spec)]

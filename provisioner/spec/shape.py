@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from provisioner.model import Node, Role
 
@@ -67,12 +67,19 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _node_port(value: int) -> int:
+    if value and not 30000 <= value <= 32767:
+        raise ValueError("no port for a service on nodes: use 30000 to 32767, or 0 for any")
+    return value
+
+
 Label = Annotated[str, AfterValidator(_dns_label)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 LibvirtUri = Annotated[str, AfterValidator(_uri)]
 Link = Annotated[str, AfterValidator(_link)]
 LabName = Annotated[str, AfterValidator(_lab_name)]
+NodePort = Annotated[int, AfterValidator(_node_port)]
 Network = Annotated[str, AfterValidator(_network)]
 Address = Annotated[str, AfterValidator(_address)]
 
@@ -150,6 +157,32 @@ class Weave(Section):
 
 
 Cni = Annotated[Flannel | Bridge | Weave, Field(discriminator="name")]
+
+
+DashboardName = Literal["none", "kubernetes-dashboard", "headlamp", "kube-web-view"]
+NO_DASHBOARD: DashboardName = "none"
+
+
+class DashboardChoice(Section):
+    """A web page about the cluster, and how it is reached."""
+
+    name: DashboardName = Field(default=NO_DASHBOARD, description="Which one")
+    exposure: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
+        default="ClusterIP",
+        description="ClusterIP: by the port-forward of `kubelab dashboard`; the others open it to"
+        " every network that reaches a node",
+    )
+    node_port: NodePort = Field(default=0, description="Port on nodes; 0: the cluster picks one")
+
+
+def _long_form(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Dashboard = Annotated[
+    DashboardChoice,
+    BeforeValidator(_long_form, json_schema_input_type=DashboardName | DashboardChoice),
+]
 
 
 class MachineOptions(Section):
@@ -234,7 +267,7 @@ class LabSpec(Section):
     networks: Networks = Networks()
     runtime: Runtime = Runtime()
     cni: Cni = Flannel()
-    addons: list[str] = []
+    dashboard: Dashboard = DashboardChoice()
     provider: Provider = MachineOptions()
     artifacts: Artifacts = Artifacts()
 

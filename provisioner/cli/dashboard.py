@@ -1,0 +1,80 @@
+"""The command that leads to a lab's dashboard."""
+
+import os
+import webbrowser
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from provisioner import report
+from provisioner.cli.common import Json, Name, existing
+from provisioner.errors import LabError
+from provisioner.phases.cluster import kubectl_of
+from provisioner.phases.dashboard import find_page, forwarded, make_token
+
+PORT = 8090
+
+
+class User(StrEnum):
+    """The accounts that come with a dashboard."""
+
+    ADMIN = "admin-user"
+    VIEWER = "viewer"
+
+
+def _open(url: str) -> None:
+    """Open a browser where there is a screen for it."""
+    if any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+        webbrowser.open(url)
+
+
+def _say(answer: dict[str, str], warnings: list[str], *, as_json: bool) -> None:
+    if as_json:
+        report.print_json({**answer, "warnings": warnings})
+    else:
+        for key in ("url", "user", "token"):
+            if answer[key]:
+                report.out.print(f"{key}: {answer[key]}", highlight=False, soft_wrap=True)
+    for warning in warnings:
+        report.print_notice(f"{warning}.")
+
+
+def dashboard(
+    name: Name = "",
+    user: Annotated[
+        User | None, typer.Option(help="Whose token; default: admin-user, if it is asked for.")
+    ] = None,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print URL and token: no forward, no browser.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the forward, here.")] = PORT,
+    as_json: Json = False,
+) -> None:
+    """Lead to the dashboard: a port-forward until Ctrl-C where it needs one, URL and token."""
+    context = existing(name)
+    kubectl = kubectl_of(context)
+    page = find_page(kubectl)
+    if page is None:
+        hint = "Put `dashboard: kube-web-view` into its spec, and run `kubelab up -f FILE`."
+        raise LabError(f"lab {context.lab.name} has no dashboard", "", hint)
+    whose = user or (User.ADMIN if page.login else None)
+    url = page.url(context.spec.control_plane.address, port)
+    answer = {"dashboard": page.name, "exposure": page.exposure, "url": url}
+    answer |= {"user": whose or "", "token": make_token(kubectl, page, whose) if whose else ""}
+    warnings = list(page.warnings(whose or ""))
+    if print_only or page.opened:
+        _say(answer, warnings, as_json=as_json)
+        if not print_only:
+            _open(url)
+        return
+    try:
+        with forwarded(kubectl, page, port) as said:
+            _say(answer, warnings, as_json=as_json)
+            report.err.print("Forwarding until Ctrl-C.")
+            _open(url)
+            for _ in said:
+                pass
+    except KeyboardInterrupt:
+        # The way in which it is meant to end.
+        report.err.print("The forward has ended.")

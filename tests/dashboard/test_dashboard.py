@@ -1,0 +1,150 @@
+"""Dashboards on a real lab of two nodes: one in a browser, two as far as an API server goes."""
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+
+import pytest
+import yaml
+
+from tests.conftest import PROJECT, Lab, remove
+
+NETWORK = "10.62.0."
+ROLE = PROJECT / "roles/artifacts/defaults/main/catalog_dashboard.yml"
+OFFERED = yaml.safe_load(ROLE.read_text())["artifacts_dashboards"]
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+def write(lab, **dashboard):
+    spec = yaml.safe_load(
+        (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", NETWORK)
+    )
+    spec |= {"name": lab.name, "nodes": spec["nodes"][:2], "dashboard": dashboard or "none"}
+    lab.spec.parent.mkdir(parents=True, exist_ok=True)
+    lab.spec.write_text(yaml.safe_dump(spec))
+
+
+@pytest.fixture(scope="module")
+def lab():
+    lab = Lab("dashboard")
+    remove(lab)
+    write(lab, name="kube-web-view")
+    lab.up()
+    yield lab
+    remove(lab)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        chromium = shutil.which("chromium")
+        found = driver.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def forward(lab):
+    """`kubelab dashboard` as a person has it, until it is stopped."""
+    process = lab.start("dashboard", "--name", lab.name, "--port", "18090", "--json")
+    answer = json.loads(process.stdout.readline())
+    yield answer
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+
+
+def body(url):
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return direct.open(url, timeout=60).read().decode()
+
+
+class TestPage:
+    def test_nodes_and_pods_are_seen_in_a_browser(self, lab, forward, browser, tmp_path):
+        page = browser.new_page(viewport={"width": 1200, "height": 700})
+        page.goto(f"{forward['url']}clusters/local/nodes", timeout=60_000)
+        text = page.inner_text("body")
+        assert "master" in text
+        assert "worker1" in text
+        page.screenshot(path=str(lab.home / "kube-web-view.png"))
+        page.goto(f"{forward['url']}clusters/local/namespaces/kube-system/pods", timeout=60_000)
+        assert "kube-apiserver-master" in page.inner_text("body")
+        page.close()
+
+    def test_secrets_are_refused(self, forward, browser):
+        page = browser.new_page()
+        page.goto(f"{forward['url']}clusters/local/namespaces/_all/secrets", timeout=60_000)
+        assert "403" in page.inner_text("body") or "orbidden" in page.inner_text("body")
+        page.close()
+
+    def test_a_second_up_changes_nothing(self, lab):
+        assert set(lab.up()["changed"].values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("user", "able", "unable"),
+    [("admin-user", "delete nodes", ""), ("viewer", "list nodes", "list secrets")],
+)
+def test_a_token_alone_may_do_what_its_account_may(lab, tmp_path, user, able, unable):
+    token = lab.json("dashboard", "--name", lab.name, "--print", "--user", user)["token"]
+    config = yaml.safe_load((lab.dir / "kubeconfig").read_text())
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(config))
+
+    def may(words):
+        argv = [str(lab.dir / "bin/kubectl"), "--kubeconfig", str(file), "auth", "can-i"]
+        return subprocess.run(
+            [*argv, *words.split()], capture_output=True, text=True
+        ).stdout.strip()
+
+    assert may(able) == "yes"
+    assert may(f"{unable} -A") == "no" if unable else True
+
+
+def test_a_node_port_is_reached_by_the_address_of_a_node(lab):
+    write(lab, name="kube-web-view", exposure="NodePort", node_port=30090)
+    lab.up()
+    answer = lab.json("dashboard", "--name", lab.name)
+    assert answer["url"] == f"http://{NETWORK}10:30090/"
+    assert any("asks nobody to log in" in said for said in answer["warnings"])
+    assert "worker1" in body(f"{answer['url']}clusters/local/nodes")
+
+
+def test_a_load_balancer_that_is_not_there_is_told(lab):
+    write(lab, name="kube-web-view", exposure="LoadBalancer")
+    lab.up()
+    answer = lab.json("dashboard", "--name", lab.name, "--print")
+    assert any("pending" in said for said in answer["warnings"])
+    assert "worker1" in body(f"{answer['url']}clusters/local/nodes")
+
+
+@pytest.mark.parametrize("name", ["kubernetes-dashboard", "headlamp"])
+def test_the_objects_of_the_others_are_taken_and_who_lacks_an_image_is_named(lab, name):
+    options = ("-e", f"dashboard_name={name}", "-e", "dashboard_ready_timeout=15")
+    said = lab.playbook("dashboard.yml", *options, code=2)
+    images = {f"{i['repository']}:{i['tag']}" for i in OFFERED[name]["images"].values()}
+    for image in images:
+        assert f"has no image {image}" in " ".join(said.split())
+    pods = json.loads(lab.kubectl("-n", name, "get", "pods", "-o", "json"))["items"]
+    assert {c["image"] for pod in pods for c in pod["spec"]["containers"]} == images
+    # What it applied already it does not apply again.
+    assert "changed=0" in lab.playbook("dashboard.yml", *options, code=2)
+
+
+def test_off_is_off(lab):
+    write(lab)
+    lab.up()
+    left = ("get", "namespaces,clusterroles,clusterrolebindings", "-l", "kubelab/dashboard")
+    deadline = time.monotonic() + 60
+    while lab.kubectl(*left, "-o", "name") and time.monotonic() < deadline:
+        time.sleep(1)
+    assert not lab.kubectl(*left, "-o", "name")
+    assert set(lab.up()["changed"].values()) == {0}
+    assert "has no dashboard" in lab.run("dashboard", "--name", lab.name, code=1)
