@@ -1,4 +1,4 @@
-"""What a pod network adds to `kubelab up`, against the leanest choice, in one run.
+"""What a pod network, or a dashboard, adds to `kubelab up`, against the leanest choice, in one run.
 
 BENCH_PAIRS (3) says how often each is brought up. An `up` ends when the cluster is ready,
 DNS included.
@@ -13,6 +13,7 @@ LAB = "benchaddons"
 VARIANTS = {
     "bridge": {"cni": {"name": "bridge"}},
     "flannel": {"cni": {"name": "flannel"}},
+    "bridge and kube-web-view": {"cni": {"name": "bridge"}, "dashboard": "kube-web-view"},
 }
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from provisioner.artifacts.builds import Build, FileBuild, Wheel
 from provisioner.artifacts.dangling import dangling
 from provisioner.artifacts.judge import judge
 from provisioner.artifacts.upstream import FetchedBox, NodePackages, UpstreamBuild, Way
@@ -56,77 +57,6 @@ class Box(MachineRoot):
     initramfs_modules: list[str]
     kernel_arguments: str
     disk_gib: int
-
-
-class SourceBuild(Part):
-    """Commands compiled from a source package of Debian."""
-
-    source: Literal["debian-source"]
-    package: str
-    version: str
-    kubernetes: str
-    commit: str
-    built: str
-    toolchain: str
-    import_path: str
-    commands: list[str]
-    pause: str
-    vendor: dict[str, str] = {}
-
-
-class PackageBuild(Part):
-    """Binary packages of Debian, unpacked into one tree."""
-
-    source: Literal["debian"]
-    packages: list[str]
-
-
-class GoBuild(Part):
-    """Commands of a Go module, and programs in C that lie in its tree.
-
-    ``siblings`` is the version of the modules that its go.mod replaces by folders beside it.
-    """
-
-    source: Literal["go"]
-    module: str
-    version: str
-    toolchain: str
-    commands: list[str] = ["."]
-    programs: dict[str, str] = {}
-    siblings: str = ""
-    stamps: dict[str, str] = {}
-    omit: list[str] = []
-
-
-class Wheel(Part):
-    """One file of PyPI."""
-
-    version: str
-    sha256: str
-
-
-class PypiBuild(Part):
-    """The wheels of a lock, installed into ``folder`` for a Python and its platforms."""
-
-    source: Literal["pypi"]
-    lock: str
-    python: str
-    platforms: list[str]
-    folder: str
-
-
-class FileBuild(Part):
-    """A file of this host. Without path and checksum it is one that a spec has to give."""
-
-    source: Literal["file"]
-    path: Path | None = None
-    sha256: str = ""
-
-
-Build = Annotated[
-    SourceBuild | PackageBuild | GoBuild | PypiBuild | FileBuild | UpstreamBuild,
-    Field(discriminator="source"),
-]
 
 
 class Layer(Part):

@@ -5,7 +5,8 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from provisioner.artifacts.catalog import Bundle, Catalog, FileBuild
+from provisioner.artifacts.builds import FileBuild
+from provisioner.artifacts.catalog import Bundle, Catalog
 from provisioner.artifacts.store import sha256
 from provisioner.errors import SpecError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from provisioner.artifacts.catalog import GoBuild, Toolchain
+from provisioner.artifacts.builds import GoBuild
+from provisioner.artifacts.catalog import Toolchain
 from provisioner.artifacts.debian import Tell
 from provisioner.errors import HostError
 from provisioner.shell import TETHER, run, stream

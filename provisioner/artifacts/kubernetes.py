@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from provisioner.artifacts.catalog import SourceBuild
+from provisioner.artifacts.builds import SourceBuild
 from provisioner.artifacts.debian import Tell
 from provisioner.artifacts.golang import Go, compile_program, fetch_module
 from provisioner.shell import TETHER, run

@@ -6,17 +6,8 @@ from pathlib import Path
 
 from provisioner.artifacts import box, debian, files, golang, images, pypi, upstream
 from provisioner.artifacts.build import Made, Step
-from provisioner.artifacts.catalog import (
-    Build,
-    Bundle,
-    Catalog,
-    FileBuild,
-    GoBuild,
-    Image,
-    PackageBuild,
-    PypiBuild,
-    builds_of,
-)
+from provisioner.artifacts.builds import Build, FileBuild, GoBuild, PackageBuild, PypiBuild
+from provisioner.artifacts.catalog import Bundle, Catalog, Image, builds_of
 from provisioner.artifacts.debian import Tell
 from provisioner.artifacts.golang import Go
 from provisioner.artifacts.kubernetes import compile_kubernetes

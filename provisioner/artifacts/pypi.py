@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from provisioner.artifacts.catalog import PypiBuild, Wheel
+from provisioner.artifacts.builds import PypiBuild, Wheel
 from provisioner.artifacts.debian import Tell
 from provisioner.shell import TETHER, run
 

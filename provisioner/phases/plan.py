@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from provisioner.artifacts.build import Step
-from provisioner.artifacts.catalog import Catalog, FileBuild, GoBuild, PackageBuild, PypiBuild
+from provisioner.artifacts.builds import FileBuild, GoBuild, PackageBuild, PypiBuild
+from provisioner.artifacts.catalog import Catalog
 from provisioner.artifacts.plan import ROOT
 from provisioner.artifacts.sets import entries_of
 from provisioner.artifacts.upstream import Download, FetchedBox, UpstreamBuild

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.artifacts import golang
-from provisioner.artifacts.catalog import GoBuild, load_catalog
+from provisioner.artifacts.builds import GoBuild
+from provisioner.artifacts.catalog import load_catalog
 from provisioner.artifacts.golang import Go, build_module
 
 REPLACED = {
