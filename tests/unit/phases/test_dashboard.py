@@ -45,7 +45,7 @@ def test_a_page_without_a_login_is_told_always():
 
 
 def test_a_load_balancer_that_is_not_there_is_told():
-    assert "pending" in list(page("LoadBalancer").warnings(""))[0]
+    assert "pending" in next(iter(page("LoadBalancer").warnings("")))
 
 
 @pytest.mark.parametrize("name", ["headlamp", "kubernetes-dashboard"])
