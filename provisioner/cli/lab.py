@@ -22,6 +22,7 @@ from provisioner.cli.common import (
 from provisioner.errors import SpecError, UsageError
 from provisioner.lab import Lab
 from provisioner.model import Finding
+from provisioner.phases.base import Context
 from provisioner.phases.cluster import kubectl_of
 from provisioner.phases.dashboard import cluster_stays, find_page
 from provisioner.phases.doctor import doctor_of
@@ -94,6 +95,15 @@ def _takes_inputs(lab: Lab, spec: LabSpec) -> bool:
     return not lab.exists or lab.load_spec(known_by).dashboard != spec.dashboard
 
 
+def _warn_of_dashboard(context: Context) -> None:
+    """Say who can reach what, where the lab has a page."""
+    if context.spec.dashboard.name == NO_DASHBOARD:
+        return
+    if page := find_page(kubectl_of(context)):
+        for warning in page.warnings("admin-user" if page.login else ""):
+            report.print_notice(f"{warning}.")
+
+
 def up(
     profile: Profile = "",
     file: SpecFile = None,
@@ -122,9 +132,7 @@ def up(
     recipe = RECREATE_NETWORK if recreate_network else UP
     times = run_with_progress(recipe, context, "up")
     hosts = context.recap.hosts if context.recap else {}
-    page = find_page(kubectl_of(context)) if spec.dashboard.name != NO_DASHBOARD else None
-    for warning in page.warnings("admin-user" if page.login else "") if page else ():
-        report.print_notice(f"{warning}.")
+    _warn_of_dashboard(context)
     if as_json:
         phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]
         changed = {host: counts["changed"] for host, counts in hosts.items()}
@@ -133,7 +141,8 @@ def up(
     report.print_times(times)
     named = f" --name {spec.name}" if name else ""
     report.out.print(
-        _next_steps(named, spec.nodes[-1].name, dashboard=page is not None), highlight=False
+        _next_steps(named, spec.nodes[-1].name, dashboard=spec.dashboard.name != NO_DASHBOARD),
+        highlight=False,
     )
 
 
