@@ -155,8 +155,7 @@ class Catalog(Part):
     def image(self, name: str, kubernetes: str, cni: str) -> str:
         """The full name of an image of a lab, like ``kubelab.local/pause:3.2``."""
         for bundle in self.bundles(kubernetes, cni):
-            found = bundle.images.get(name) or bundle.control_plane.get(name)
-            if found:
+            if found := bundle.images.get(name) or bundle.control_plane.get(name):
                 return self.reference(name, found)
         raise KeyError(name)
 
@@ -180,8 +179,7 @@ def builds_of(catalog: Catalog, bundles: list[Bundle]) -> Iterator[str]:
 @cache
 def _defaults() -> Any:
     # A key is in one file only, as Ansible wants it, which does not merge them either.
-    parts = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES)
-    return {key: value for part in parts for key, value in part.items()}
+    return yaml.safe_load("".join(file.read_text(encoding="utf-8")[4:] for file in FILES))
 
 
 def _merged(base: Any, over: Any) -> Any:
