@@ -179,7 +179,8 @@ def builds_of(catalog: Catalog, bundles: list[Bundle]) -> Iterator[str]:
 @cache
 def _defaults() -> Any:
     # A key is in one file only, as Ansible wants it, which does not merge them either.
-    return yaml.safe_load("".join(file.read_text(encoding="utf-8")[4:] for file in FILES))
+    parts = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES)
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def _merged(base: Any, over: Any) -> Any:
