@@ -2,6 +2,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
+
+# A machine that is busy with something else finds no fault by being slow.
+settings.register_profile("unit", deadline=None)
+settings.load_profile("unit")
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -16,7 +16,7 @@ def test_the_guest_is_what_its_source_says(tmp_path):
 
 @pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="no QEMU on this host")
 def test_emulation_boots_the_guest():
-    assert kvm.boot_guest("tcg").verdict == "usable"
+    assert kvm.boot_guest("tcg", seconds=120).verdict == "usable"
 
 
 @pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="no QEMU on this host")
