@@ -13,7 +13,7 @@ import ansible_runner
 
 from provisioner.errors import Interrupted, LabError
 from provisioner.model import Event, Listener, Status
-from provisioner.shell import tail
+from provisioner.shell import WITH_US, tail
 
 STATUSES: Mapping[str, Status] = {
     "runner_on_start": "start",
@@ -141,7 +141,7 @@ def run_playbook(
     """
     run = _Run(phase, listen)
     with _scratch(inventory.parent / "ansible") as scratch:
-        result = ansible_runner.run(
+        runner = ansible_runner.interface.init_runner(
             private_data_dir=str(scratch),
             project_dir=str(playbook.parent),
             playbook=str(playbook),
@@ -156,6 +156,9 @@ def run_playbook(
             quiet=True,
             suppress_env_files=True,
         )
-    if result.status != "successful":
-        raise run.error(result.status)
+        # Left to itself it goes on with a lab on which the next command is at work already.
+        runner.config.command = [*WITH_US, *runner.config.command]
+        runner.run()
+    if runner.status != "successful":
+        raise run.error(runner.status)
     return run.recap

@@ -1,3 +1,10 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
 import pytest
 
 from provisioner.errors import Interrupted, LabError
@@ -72,3 +79,47 @@ def test_what_a_task_hands_out_is_in_the_recap(run):
     run.handle({"event": "playbook_on_stats", "event_data": stats})
     assert run.recap.stats == {"left_alone": {"a": "why"}}
     assert run.recap.changed == 1
+
+
+WAITS = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.command: touch {began}
+    - ansible.builtin.wait_for: {{timeout: 300}}
+"""
+RUN = """
+from pathlib import Path
+from provisioner.playbooks import run_playbook
+here = Path({here!r})
+play, hosts, config = (here / name for name in ("play.yml", "hosts", "ansible.cfg"))
+run_playbook(play, hosts, phase="x", listen=print, config=config)
+"""
+
+
+def ansible_at_work(folder):
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in word for word in process.info["cmdline"] or ())
+        and any("ansible-playbook" in word for word in process.info["cmdline"] or ())
+    ]
+
+
+def test_ansible_ends_with_the_run_that_was_killed(tmp_path):
+    began = tmp_path / "began"
+    (tmp_path / "play.yml").write_text(WAITS.format(began=began))
+    (tmp_path / "hosts").write_text(f"localhost ansible_python_interpreter={sys.executable}\n")
+    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
+    argv = [sys.executable, "-c", RUN.format(here=str(tmp_path))]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 120
+        while not began.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert ansible_at_work(tmp_path), process.stdout.read() if process.poll() else began
+        os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while ansible_at_work(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ansible_at_work(tmp_path) == []
