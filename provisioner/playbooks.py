@@ -13,7 +13,7 @@ import ansible_runner
 
 from provisioner.errors import Interrupted, LabError
 from provisioner.model import Event, Listener, Status
-from provisioner.shell import WITH_US, tail
+from provisioner.shell import TETHER, tail
 
 STATUSES: Mapping[str, Status] = {
     "runner_on_start": "start",
@@ -120,6 +120,15 @@ def _scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _run_with_us(runner: Any) -> None:
+    """Run Ansible so that it ends when we are killed, with its workers and their connections.
+
+    Left to itself it goes on with a lab on which the next command is at work already.
+    """
+    runner.config.command = [*TETHER, *runner.config.command]
+    runner.run()
+
+
 def run_playbook(
     playbook: Path,
     inventory: Path,
@@ -156,9 +165,7 @@ def run_playbook(
             quiet=True,
             suppress_env_files=True,
         )
-        # Left to itself it goes on with a lab on which the next command is at work already.
-        runner.config.command = [*WITH_US, *runner.config.command]
-        runner.run()
+        _run_with_us(runner)
     if runner.status != "successful":
         raise run.error(runner.status)
     return run.recap
