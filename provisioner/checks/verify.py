@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import tenacity
 
 from provisioner.checks.kubectl import Kubectl, is_ready
 from provisioner.errors import LabError
@@ -82,18 +83,19 @@ def remove_workload(kubectl: Kubectl) -> None:
     kubectl.call("delete", "namespace", *names, check=False, timeout=100)
 
 
+def _lacks_account(error: BaseException) -> bool:
+    return isinstance(error, LabError) and NO_ACCOUNT in error.details
+
+
 def _apply(cluster: Cluster) -> None:
     """Make the workload. A namespace gets its account a moment after it is made; no pod before."""
-    deadline = time.monotonic() + ACCOUNT_SECONDS * cluster.slowness
-    while True:
-        try:
-            cluster.kubectl.call("apply", "-f", "-", stdin=_manifest(cluster))
-        except LabError as error:
-            if NO_ACCOUNT not in error.details or time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
-        else:
-            return
+    patience = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(ACCOUNT_SECONDS * cluster.slowness),
+        wait=tenacity.wait_fixed(0.5),
+        retry=tenacity.retry_if_exception(_lacks_account),
+        reraise=True,
+    )
+    patience(cluster.kubectl.call, "apply", "-f", "-", stdin=_manifest(cluster))
 
 
 @contextmanager
