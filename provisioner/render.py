@@ -17,6 +17,9 @@ VAGRANTFILE = Path(__file__).resolve().parents[1] / "Vagrantfile.j2"
 # What the storage role finds a disk by; virtio takes at most 20 characters.
 DOCKER_SERIAL = "kubelab-docker"
 BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
+# A machine's part of the processors where emulated ones crowd them. Only the proportion counts; the
+# figures are small beside the default of both cgroup v1 (1024) and v2 (100 for 1024 of v1).
+SHARES = {"control-plane": 800, "worker": 200}
 
 INVENTORY_HEAD = """\
 # The inventory of lab {name}, written from its spec; the next `kubelab up` writes it anew.
@@ -142,6 +145,7 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
         "management_network": options.management,
         "netmask": str(lab.network.netmask),
         "boot_timeout": BOOT_SECONDS[lab.driver],
+        "shares": SHARES if emulated else {},
         "nodes": [vars(n) | {"disks": _disks(n, options.docker_disk_gib)} for n in lab.nodes],
     }
     return environment.from_string(VAGRANTFILE.read_text(encoding="utf-8")).render(values)

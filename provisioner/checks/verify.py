@@ -52,10 +52,10 @@ class Cluster:
         """The names of the spec's nodes."""
         return [node.name for node in self.spec.nodes]
 
-    def ask(self, node: str, *command: str) -> Result:
-        """Run ``command`` in verify's own pod on ``node``."""
+    def ask(self, node: str, *command: str, more: float = 0) -> Result:
+        """Run ``command`` in verify's own pod on ``node``; ``more`` seconds than a short one."""
         words = ("-n", NAMESPACE, "exec", f"ask-{node}", "--", *command)
-        return self.kubectl.call(*words, check=False, timeout=ASK_SECONDS * self.slowness)
+        return self.kubectl.call(*words, check=False, timeout=(ASK_SECONDS + more) * self.slowness)
 
 
 Check = Callable[[Cluster], str]
