@@ -59,6 +59,18 @@ def test_the_socket_follows_from_the_version():
     assert sockets["1.31.4"]["criSocket"] == "unix:///var/run/cri-dockerd.sock"
 
 
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("1.20.2", {"enable-priority-and-fairness": "false"}),
+        ("1.31.4", [{"name": "enable-priority-and-fairness", "value": "false"}]),
+    ],
+)
+def test_arguments_of_the_api_server_are_told_in_the_words_of_each_version(version, told):
+    args = {"control_plane_api_server_args": {"enable-priority-and-fairness": "false"}}
+    assert documents(version, **args)["ClusterConfiguration"]["apiServer"]["extraArgs"] == told
+
+
 def test_patience_and_leaders_are_told_in_the_words_of_each_version():
     slow = {"control_plane_init_timeout": 1200, "control_plane_leader_election": False}
     old, new = documents("1.20.2", **slow), documents("1.31.4", **slow)
