@@ -47,7 +47,10 @@ def docker_driver(cluster: Cluster) -> str:
     """Docker's cgroup driver on every node is the one that was asked for."""
     wanted = cluster.spec.runtime.cgroup_driver
     for node in cluster.nodes:
-        found = cluster.on_node(node, ["docker", "info", "-f", "{{.CgroupDriver}}"]).stdout.strip()
+        answer = cluster.on_node(node, ["docker", "info", "-f", "{{.CgroupDriver}}"])
+        found = answer.stdout.strip()
+        if answer.code != 0:
+            raise Fault(f"{node}: docker does not answer: {answer.stderr.strip()}")
         if found != wanted:
             raise Fault(f"{node}: docker is on {found}, expected {wanted}")
     return f"{wanted} on {len(cluster.nodes)} nodes"

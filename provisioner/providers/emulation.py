@@ -8,8 +8,9 @@ from typing import Any
 SLOWNESS = {"kvm": 1.0, "qemu": 8.0}
 STOP_SECONDS = {"kvm": 90.0, "qemu": 300.0}
 
-# Role variables.
+# Role variables, and how long Ansible's ssh waits.
 ROLE_VARS: Mapping[str, Any] = {
+    "ansible_ssh_timeout": 60,
     "control_plane_init_timeout": 1200,
     "control_plane_leader_election": False,
     # Half of what an idle API server 1.20 does is to keep the figures of this.

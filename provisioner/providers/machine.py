@@ -53,11 +53,6 @@ class MachineProvider(ReachedBySsh):
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     @property
-    def slowness(self) -> float:
-        """How many times slower than this host its machines are; deadlines are that much later."""
-        return 1
-
-    @property
     def label(self) -> str:
         """The lab's name on this host, where a lab of the same name may live in another folder."""
         return f"{self.lab}-{short(str(self.folder.resolve()), 6)}"

@@ -28,10 +28,12 @@ class SshAccess:
     """How the machines of a lab are reached: root, by the lab's key, with pinned host keys.
 
     ``hop`` is a destination of the user's own ssh that leads there; empty where none is needed.
+    ``slowness`` is by how much later than a real machine's their answers may come.
     """
 
     folder: Path
     hop: str = ""
+    slowness: float = 1
 
     @property
     def key(self) -> Path:
@@ -81,7 +83,8 @@ class SshAccess:
             "IdentitiesOnly": "yes",
             # A refused key is an error, not a question for a password on somebody's terminal.
             "BatchMode": "yes",
-            "ConnectTimeout": "5",
+            # Until the banner: an emulated machine that is busy takes its time over it.
+            "ConnectTimeout": str(round(5 * self.slowness)),
             "LogLevel": "ERROR",
         }
         if self.hop:
@@ -130,7 +133,7 @@ class SshAccess:
     def _login(self, address: str) -> None:
         if not self.hop:
             self._see_banner(address)
-        self.exec(address, ["true"], seconds=30 if self.hop else 10)
+        self.exec(address, ["true"], seconds=(30 if self.hop else 10) * self.slowness)
 
     def _see_banner(self, address: str) -> None:
         with socket.create_connection((address, 22), timeout=1) as connection:
@@ -150,9 +153,14 @@ class ReachedBySsh:
         return ""
 
     @property
+    def slowness(self) -> float:
+        """How many times slower than this host its machines are; deadlines are that much later."""
+        return 1
+
+    @property
     def access(self) -> SshAccess:
         """How machines are reached."""
-        return SshAccess(self.folder / "ssh", self.hop)
+        return SshAccess(self.folder / "ssh", self.hop, self.slowness)
 
     def ssh(self, node: Node) -> list[str]:
         """The command line of ``ssh`` to a node; words may be added."""

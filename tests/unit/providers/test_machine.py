@@ -77,3 +77,8 @@ def test_a_machine_is_written_the_same_each_time_and_differs_from_the_next(tmp_p
     unit = (plan.upper / "etc/systemd/system/kubelab-machine.service").read_text()
     assert "10.77.0.10/24 dev host0" in unit
     assert "mtu 1400" in unit
+
+
+def test_ssh_waits_longer_for_an_emulated_machine(tmp_path):
+    assert "ConnectTimeout=5" in SshAccess(tmp_path).argv("10.77.0.10")
+    assert "ConnectTimeout=40" in SshAccess(tmp_path, slowness=8).argv("10.77.0.10")
