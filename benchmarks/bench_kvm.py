@@ -10,7 +10,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import jinja2
 import yaml
 from common import ENV, KUBELAB, LABS, PROJECT, SCRATCH, save, summary, timed
 
@@ -75,15 +74,23 @@ def gather(name: str) -> None:
     (FILES / "kubeadm.yml").write_text(read("/etc/kubeadm.yml").replace("10.74.0.", "10.75.0."))
     unit = read("/etc/systemd/system/kubelet.service").replace("10.74.0.10", "@ADDRESS@")
     (FILES / "kubelet.service").write_text(unit)
-    values = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
-    values["kubernetes_image_repository"] = values["artifacts_image_repository"]
-    values["kubernetes_pod_cidr"] = "10.244.0.0/16"
-    for file, role, template in (
-        ("flannel.yml", "cni", "flannel.yml.j2"),
-        ("rbac.yml", "control_plane", "coredns-rbac.yml.j2"),
-    ):
-        text = (PROJECT / "roles" / role / "templates" / template).read_text()
-        (FILES / file).write_text(jinja2.Template(text).render(values))
+    for role, template in (("cni", "flannel"), ("control_plane", "coredns-rbac")):
+        render(lab / "inventory.yml", role, template)
+
+
+def render(inventory: Path, role: str, template: str) -> None:
+    """Write a manifest as the role would apply it: by Ansible, with the variables of the lab."""
+    roles = PROJECT / "roles"
+    known = [*(roles / "artifacts/defaults/main").glob("*.yml")]
+    known += [roles / role / "defaults/main.yml", *(roles / role / "vars").glob("main.yml")]
+    target = FILES / f"{template}.yml"
+    call = (str(PROJECT / ".venv/bin/ansible"), "master", "-i", str(inventory), "-c", "local")
+    what = f"src={roles / role / 'templates' / template}.yml.j2 dest={target}"
+    # Words after -e count more than an inventory, so what that says comes last.
+    own = json.dumps(yaml.safe_load(inventory.read_text())["cluster"]["vars"])
+    more = [word for value in [*(f"@{file}" for file in known), own] for word in ("-e", value)]
+    timed(*call, "-m", "ansible.builtin.template", "-a", what, *more)
+    target.write_text(target.read_text().replace("10.74.0.", "10.75.0."))
 
 
 def run_plain(figures: dict) -> None:

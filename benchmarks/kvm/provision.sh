@@ -38,7 +38,7 @@ if [ "$name" = master ]; then
   kubeadm init --config $files/kubeadm.yml --skip-token-print
   export KUBECONFIG=/etc/kubernetes/admin.conf
   kubeadm token create $token --ttl 1h
-  kubectl apply -f $files/rbac.yml -f $files/flannel.yml
+  kubectl apply -f $files/coredns-rbac.yml -f $files/flannel.yml
   kubectl wait --for=condition=Ready --timeout=900s node/master
 else
   for _ in $(seq 300); do
