@@ -17,8 +17,8 @@ VAGRANTFILE = Path(__file__).resolve().parents[1] / "Vagrantfile.j2"
 # What the storage role finds a disk by; virtio takes at most 20 characters.
 DOCKER_SERIAL = "kubelab-docker"
 BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
-# A machine's part of the processors where emulated ones crowd them. Only the proportion counts; the
-# figures are small beside the default of both cgroup v1 (1024) and v2 (100 for 1024 of v1).
+# A machine's part of the processors where emulated ones crowd them. What counts is the proportion
+# among libvirt's domains; another's has 1024 by itself with cgroup v1, and 100 with v2.
 SHARES = {"control-plane": 800, "worker": 200}
 
 INVENTORY_HEAD = """\

@@ -4,7 +4,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from itertools import chain, repeat
+from itertools import takewhile
 
 from provisioner.checks.kubectl import is_ready
 from provisioner.checks.policy import network_policy
@@ -80,16 +80,16 @@ def _fetch(cluster: Cluster, node: str, targets: Mapping[str, str]) -> None:
     # One exec for all: each starts a program in a container, most of what a question costs.
     # Not wget's own -T: with it, Debian's busybox 1.35 crashes.
     seconds = FETCH_SECONDS * cluster.slowness
-    script = f'for url; do timeout {seconds:.0f} wget -q -O - "$url" || echo none; done'
+    script = f'for url; do timeout {seconds:.0f} wget -q -O - "$url" || exit; done'
     answer = cluster.ask(
         node, "sh", "-c", script, "sh", *targets, more=FETCH_SECONDS * len(targets)
     )
-    said = chain(answer.stdout.split(), repeat(""))
-    for (url, what), line in zip(targets.items(), said, strict=False):
-        if not line.startswith("web-"):
-            raise Fault(
-                f"{node}: pod ask-{node} got no answer from {what}, {url}: {answer.stderr.strip()}"
-            )
+    good = list(takewhile(lambda line: line.startswith("web-"), answer.stdout.split()))
+    if answer.code != 0 or len(good) != len(targets):
+        url, what = list(targets.items())[min(len(good), len(targets) - 1)]
+        raise Fault(
+            f"{node}: pod ask-{node} got no answer from {what}, {url}: {answer.stderr.strip()}"
+        )
 
 
 def pod_to_pod(cluster: Cluster) -> str:
@@ -144,10 +144,12 @@ def dns(cluster: Cluster) -> str:
     wanted = list(_names(cluster))
     # busybox's nslookup does not look through the search list; the C library does, as programs in
     # pods do. nslookup tells who answered.
-    first, address = wanted[0]
+    addresses = [address for _, address in wanted]
+    names = [name for name, _ in wanted]
+    each = ("sh", "-c", 'for name; do nslookup "$name"; done', "sh")
     questions: dict[tuple[str, ...], list[str]] = {
-        ("getent", "ahostsv4", *(name for name, _ in wanted)): [address for _, address in wanted],
-        ("nslookup", f"{first}.{DOMAIN}"): [address, server],
+        ("getent", "ahostsv4", *names): addresses,
+        (*each, *(f"{name}.{DOMAIN}" for name in names)): [*addresses, server],
     }
     for node in cluster.nodes:
         for question, right in questions.items():
