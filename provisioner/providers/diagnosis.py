@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from provisioner.errors import LabError
+from provisioner.errors import CommandError, LabError
 from provisioner.providers.hypervisor import Hypervisor
 from provisioner.shell import run, tail
 
@@ -25,7 +25,11 @@ def console_tail(hypervisor: Hypervisor, node: str, consoles: Path) -> str:
 
 def _firewall(bridge: str) -> str:
     """What drops DHCP on a bridge before libvirt's own rules are asked."""
-    rules = run(["nft", "list", "chains"], check=False).stdout
+    try:
+        rules = run(["nft", "list", "chains"], check=False).stdout
+    except CommandError as error:
+        # What else was found is worth more than this answer.
+        return f"This host's firewall gave no answer ({error.brief}): see that {bridge} may pass."
     dropping = "policy drop" in rules
     if not dropping:
         return f"No chain of this host's firewall drops what it does not know (bridge {bridge})."

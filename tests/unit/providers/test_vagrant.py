@@ -60,6 +60,13 @@ def test_no_address_ends_in_a_diagnosis(tmp_path):
     assert "kubelab up" in error.hint
 
 
+def test_a_host_without_nft_still_ends_in_a_diagnosis(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    error = why_no_address(Hypervisor(), "one", tmp_path, tmp_path / "vagrant.log")
+    assert "nft: no such program" in error.details
+    assert "DHCP leases" in error.details
+
+
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """Puts a program of this text in vagrant's place; what it starts ends with it."""
