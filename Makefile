@@ -74,7 +74,7 @@ test-real: setup ## Machines, roles and a whole lab, for real (root)
 	@$(KUBELAB) artifacts build
 	@$(KUBELAB) artifacts build embedded-1.31
 	@$(BIN)/python -m tests.host_packages
-	@$(BIN)/pytest -q tests/rpm tests/machine tests/lab tests/roles tests/node tests/network tests/shim tests/dashboard \
+	@$(BIN)/pytest -q tests/packages tests/machine tests/lab tests/roles tests/node tests/network tests/shim tests/dashboard \
 	  tests/power tests/destroy
 
 test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour

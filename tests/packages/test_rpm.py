@@ -15,21 +15,20 @@ import yaml
 
 from tests.conftest import PROJECT
 
-HERE = Path(__file__).parent
 CATALOGUE = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
 OFFER = CATALOGUE["artifacts_node_packages"]["centos7"]
 WANTED = yaml.safe_load((PROJECT / "roles/node/vars/RedHat-7.yml").read_text())
 HOST = {"ansible_connection": "local", "ansible_host": "127.0.0.1"}
 INVENTORY = {
     "cluster": {
-        "hosts": {"el7": {**HOST, "ansible_python_interpreter": "/usr/bin/python3"}},
+        "hosts": {"node": {**HOST, "ansible_python_interpreter": "/usr/bin/python3"}},
         # This host's own, which has to stay as it is.
         "vars": {
             **{"node_swap_off": False, "node_modules": [], "node_sysctls": {}},
             "artifacts_sums": "",
         },
     },
-    "control_plane": {"hosts": {"el7": {}}},
+    "control_plane": {"hosts": {"node": {}}},
 }
 UNIT = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 FILES = {
@@ -164,22 +163,8 @@ def mirror(packager):
 
 
 @pytest.fixture
-def node(tmp_path, mirror):
+def node(tmp_path, mirror, inside):
     """A node that has none of the packages yet: installs them, and says what is installed."""
-
-    def inside(*argv, code=0):
-        # Without /usr/local, where this host may have programs of the same names.
-        path = f"{PROJECT / '.venv/bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
-        done = subprocess.run(
-            [HERE / "inside.sh", tmp_path / "node", "el7", *argv],
-            cwd=PROJECT,
-            env={**os.environ, "PATH": path, "no_proxy": "127.0.0.1"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
 
     def install(code=0, **elsewhere):
         repositories = {
@@ -188,7 +173,7 @@ def node(tmp_path, mirror):
         }
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump(INVENTORY))
         given = json.dumps({"node_repositories": repositories})
-        words = ("-i", str(tmp_path / "hosts.yml"), "-e", given, "tests/rpm/el7.yml")
+        words = ("-i", str(tmp_path / "hosts.yml"), "-e", given, "tests/packages/el7.yml")
         return inside("ansible-playbook", *words, code=code)
 
     def installed():
@@ -200,11 +185,11 @@ def node(tmp_path, mirror):
 
 
 def test_all_packages_come_at_their_versions_and_a_second_run_changes_nothing(node):
-    assert re.search(r"el7 .* changed=[1-9]", node())
+    assert re.search(r"node .* changed=[1-9]", node())
     found = node.installed()
     assert set(found) == {*WANTED["node_family_packages"], *OFFER["docker"]}
     assert {name: found[name] for name in OFFER["docker"]} == OFFER["docker"]
-    assert re.search(r"el7 .* changed=0 ", node())
+    assert re.search(r"node .* changed=0 ", node())
 
 
 @pytest.mark.parametrize("key", ["", "wrong"])
