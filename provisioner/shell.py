@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ TETHER = (
 
 # The same for a program that starts no others and needs no root for it.
 WITH_US = TETHER[:3]
+_LENT: ContextVar[tuple[int, ...]] = ContextVar("lent", default=())
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,19 @@ def missing(argv: Sequence[str], cwd: Path | None = None) -> CommandError:
     )
 
 
+@contextmanager
+def lend(handle: int) -> Iterator[None]:
+    """Let what ``run`` starts in the block hold an open file too, and with it a lock on that file.
+
+    A process that we started goes on when we are killed; whoever waits for the lock waits for it.
+    """
+    token = _LENT.set((handle,))
+    try:
+        yield
+    finally:
+        _LENT.reset(token)
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -96,6 +111,7 @@ def run(
             timeout=timeout,
             env=_environment(env, cwd),
             cwd=cwd,
+            pass_fds=_LENT.get(),
         )
     except FileNotFoundError:
         raise missing(argv, cwd) from None

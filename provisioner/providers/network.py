@@ -13,7 +13,7 @@ from typing import Any
 
 from provisioner.errors import HostError
 from provisioner.providers import firewall
-from provisioner.shell import run
+from provisioner.shell import lend, run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 # Remembers that this host did not forward packets before its first lab. It belongs to no lab, since
@@ -76,12 +76,14 @@ def routes_over(network: IPv4Network) -> Iterator[tuple[str, str, list[str]]]:
 def _alone() -> Iterator[None]:
     """Be the only one on this host that makes or removes a lab's network.
 
-    The lock is on a folder that is there anyway: it leaves no file, and ends with its holder.
+    The lock is on a folder that is there anyway: it leaves no file, and ends with its holder and
+    with what that started. Of a command that was killed, the last step may still be at work.
     """
     handle = os.open("/run", os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        with lend(handle):
+            yield
     finally:
         os.close(handle)
 

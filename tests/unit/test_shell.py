@@ -1,5 +1,8 @@
+import fcntl
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import pytest
 
 from provisioner.errors import CommandError
 from provisioner.shell import TETHER, run, stream, tail
+from tests.conftest import PROJECT
 
 
 def test_a_failure_is_a_command_to_paste_its_code_and_what_it_said():
@@ -67,6 +71,31 @@ def test_a_tethered_process_ends_with_us(tmp_path):
             return
         time.sleep(0.05)
     pytest.fail("the process outlived its tether")
+
+
+LENDER = """
+import fcntl, os, sys
+from provisioner.shell import lend, run
+handle = os.open(sys.argv[1], os.O_RDONLY | os.O_CLOEXEC)
+fcntl.flock(handle, fcntl.LOCK_EX)
+with lend(handle):
+    run(["sh", "-c", "touch $0; sleep 2; rm $0", sys.argv[2]])
+"""
+
+
+def test_a_lock_is_held_until_what_was_started_under_it_ends(tmp_path):
+    working = tmp_path / "working"
+    process = subprocess.Popen([sys.executable, "-c", LENDER, tmp_path, working], cwd=PROJECT)
+    deadline = time.monotonic() + 30
+    while not working.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait(10)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    os.close(handle)
+    assert not working.exists()
 
 
 def _command_lines():
