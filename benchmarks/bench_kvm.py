@@ -98,6 +98,7 @@ def run_plain(figures: dict) -> None:
     folder = SCRATCH / "kvm-plain"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(PROJECT / "benchmarks/kvm", folder)
+    kubelab("artifacts", "build", "-f", str(spec("plain", baked=False)))
     cache = Path(os.environ.get("KUBELAB_CACHE") or Path.home() / ".cache/kubelab")
     box = max(cache.glob("built/box-debian12@*/package.box"), key=lambda path: path.stat().st_mtime)
     env = ENV | {
