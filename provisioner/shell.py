@@ -27,6 +27,7 @@ TETHER = (
 
 # The same for a program that starts no others and needs no root for it.
 WITH_US = TETHER[:3]
+# Of this thread only: what another one starts meanwhile may live longer than the lock should.
 _LENT: ContextVar[tuple[int, ...]] = ContextVar("lent", default=())
 
 

@@ -1,12 +1,27 @@
 """A host like this one to install packages on: what they bring is in a folder of the test."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import PROJECT
+
+HERE = Path(__file__).parent
+HOST = {
+    **{"ansible_connection": "local", "ansible_host": "127.0.0.1"},
+    **{"ansible_python_interpreter": "/usr/bin/python3"},
+    # This host's own, which has to stay as it is.
+    **{"node_swap_off": False, "node_modules": [], "node_sysctls": {}},
+    "artifacts_sums": "",
+}
+INVENTORY = {
+    "cluster": {"hosts": {"node": HOST}},
+    "control_plane": {"hosts": {"node": {}}},
+}
 
 
 @pytest.fixture
@@ -17,7 +32,7 @@ def inside(tmp_path):
         # Without /usr/local, where this host may have programs of the same names.
         path = f"{PROJECT / '.venv/bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
         done = subprocess.run(
-            [Path(__file__).parent / "inside.sh", tmp_path / "node", "node", *argv],
+            [HERE / "inside.sh", tmp_path / "node", "node", *argv],
             cwd=PROJECT,
             env={**os.environ, "PATH": path, "no_proxy": "127.0.0.1"},
             capture_output=True,
@@ -26,5 +41,18 @@ def inside(tmp_path):
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
+
+    return command
+
+
+@pytest.fixture
+def play(inside, tmp_path):
+    """Runs a playbook of this folder with these variables on that host."""
+
+    def command(playbook, given, code=0):
+        hosts = tmp_path / "hosts.yml"
+        hosts.write_text(yaml.safe_dump(INVENTORY))
+        words = ("-i", str(hosts), "-e", json.dumps(given), str(HERE / playbook))
+        return inside("ansible-playbook", *words, code=code)
 
     return command

@@ -1,11 +1,9 @@
 """Packages of a Debian box by the role: it comes without lists of what can be had."""
 
-import json
 import re
 import subprocess
 
 import pytest
-import yaml
 
 OFFER = "/var/of-a-test"
 NAME = "kubelab-of-a-test"
@@ -16,13 +14,6 @@ Architecture: all
 Maintainer: nobody <nobody@localhost>
 Description: of a test
 """
-VARS = {
-    **{"ansible_connection": "local", "ansible_host": "127.0.0.1"},
-    **{"ansible_python_interpreter": "/usr/bin/python3"},
-    # This host's own, which has to stay as it is.
-    **{"node_swap_off": False, "node_modules": [], "node_sysctls": {}},
-    "artifacts_sums": "",
-}
 
 
 @pytest.fixture
@@ -41,21 +32,17 @@ def repository(tmp_path):
 
 
 @pytest.fixture
-def install(inside, tmp_path, repository):
+def install(inside, play, repository):
     """A box without lists whose only source is the repository: runs the role on it."""
     lists = "rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /etc/apt/sources.list.d/*"
     # apt's own user may not read a test's folders.
     source = f"cp -r {repository} {OFFER}; echo 'deb [trusted=yes] file:{OFFER} ./'"
     inside("sh", "-ec", f"{lists}; {source} > /etc/apt/sources.list")
-    hosts = tmp_path / "hosts.yml"
-    hosts.write_text(yaml.safe_dump({"cluster": {"hosts": {"node": VARS}}}))
 
-    def play(*packages, code=0):
-        given = json.dumps({"node_packages": packages})
-        words = ("-i", str(hosts), "-e", given, "tests/packages/debian.yml")
-        return inside("ansible-playbook", *words, code=code)
+    def packages(*names, code=0):
+        return play("debian.yml", {"node_packages": names}, code)
 
-    return play
+    return packages
 
 
 def test_lists_are_fetched_where_a_package_cannot_be_had_without_them(install, inside):
@@ -67,4 +54,4 @@ def test_lists_are_fetched_where_a_package_cannot_be_had_without_them(install, i
 
 
 def test_a_package_that_the_lists_do_not_have_is_named(install):
-    assert "kubelab-nowhere" in install("kubelab-nowhere", code=2)
+    assert "No package matching 'kubelab-nowhere'" in install("kubelab-nowhere", code=2)

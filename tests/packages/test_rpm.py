@@ -1,6 +1,5 @@
 """The packages of CentOS 7, by the roles, from signed repositories: Debian's dnf installs them."""
 
-import json
 import os
 import re
 import shutil
@@ -18,18 +17,6 @@ from tests.conftest import PROJECT
 CATALOGUE = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
 OFFER = CATALOGUE["artifacts_node_packages"]["centos7"]
 WANTED = yaml.safe_load((PROJECT / "roles/node/vars/RedHat-7.yml").read_text())
-HOST = {"ansible_connection": "local", "ansible_host": "127.0.0.1"}
-INVENTORY = {
-    "cluster": {
-        "hosts": {"node": {**HOST, "ansible_python_interpreter": "/usr/bin/python3"}},
-        # This host's own, which has to stay as it is.
-        "vars": {
-            **{"node_swap_off": False, "node_modules": [], "node_sysctls": {}},
-            "artifacts_sums": "",
-        },
-    },
-    "control_plane": {"hosts": {"node": {}}},
-}
 UNIT = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 FILES = {
     "chrony": {"usr/lib/systemd/system/chronyd.service": UNIT},
@@ -163,7 +150,7 @@ def mirror(packager):
 
 
 @pytest.fixture
-def node(tmp_path, mirror, inside):
+def node(mirror, inside, play):
     """A node that has none of the packages yet: installs them, and says what is installed."""
 
     def install(code=0, **elsewhere):
@@ -171,10 +158,7 @@ def node(tmp_path, mirror, inside):
             name: {**given, "key": f"{mirror}/key", "url": f"{mirror}/{elsewhere.get(name, name)}"}
             for name, given in OFFER["repositories"].items()
         }
-        (tmp_path / "hosts.yml").write_text(yaml.safe_dump(INVENTORY))
-        given = json.dumps({"node_repositories": repositories})
-        words = ("-i", str(tmp_path / "hosts.yml"), "-e", given, "tests/packages/el7.yml")
-        return inside("ansible-playbook", *words, code=code)
+        return play("el7.yml", {"node_repositories": repositories}, code)
 
     def installed():
         names = inside("rpm", "-qa", "--queryformat", r"%{NAME} %{VERSION}-%{RELEASE}\n")
