@@ -16,6 +16,8 @@ from common import ENV, KUBELAB, LABS, PROJECT, SCRATCH, save, summary, timed
 from provisioner.providers.kvm import probe_kvm
 
 FILES = SCRATCH / "kvm-files"
+# Of the plain Vagrantfile alone: kubelab's is dropped with its last lab.
+POOL = Path("/var/lib/libvirt/bench-plain")
 DRIVER = "kvm" if probe_kvm().verdict == "usable" else "qemu"
 COUNT = int(os.environ.get("BENCH_NODES", "3" if DRIVER == "kvm" else "1"))
 SECONDS = 4 * 3600
@@ -93,8 +95,13 @@ def render(inventory: Path, role: str, template: str) -> None:
     target.write_text(target.read_text().replace("10.74.0.", "10.75.0."))
 
 
+def virsh(*words: str) -> None:
+    """Run virsh; the pool may be there already, from a run that was killed."""
+    subprocess.run(["virsh", *words], check=False, capture_output=True)
+
+
 def run_plain(figures: dict) -> None:
-    """The hand-written Vagrantfile from the same box, until every node is Ready."""
+    """The hand-written Vagrantfile from the same box, until all nodes and cluster DNS are Ready."""
     folder = SCRATCH / "kvm-plain"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(PROJECT / "benchmarks/kvm", folder)
@@ -110,11 +117,12 @@ def run_plain(figures: dict) -> None:
         "VAGRANT_HOME": str(SCRATCH / "vagrant"),
         "VAGRANT_CHECKPOINT_DISABLE": "1",
     }
-    place = "<target><path>/var/lib/libvirt/kubelab</path></target>"
     pool = folder / "pool.xml"
-    pool.write_text(f"<pool type='dir'><name>kubelab</name>{place}</pool>")
-    for words in (["pool-define", str(pool)], ["pool-build", "kubelab"], ["pool-start", "kubelab"]):
-        subprocess.run(["virsh", *words], check=False, capture_output=True)
+    place = f"<target><path>{POOL}</path></target>"
+    pool.write_text(f"<pool type='dir'><name>{POOL.name}</name>{place}</pool>")
+    virsh("pool-define", str(pool))
+    virsh("pool-build", POOL.name)
+    virsh("pool-start", POOL.name)
     try:
         up = ("vagrant", "up", "--provider=libvirt", "--parallel")
         figures["vagrant"] = {"seconds": timed(*up, seconds=SECONDS, cwd=folder, env=env)[0]}
@@ -122,6 +130,9 @@ def run_plain(figures: dict) -> None:
     finally:
         destroy = ["vagrant", "destroy", "-f"]
         subprocess.run(destroy, cwd=folder, env=env, check=False, stdin=subprocess.DEVNULL)
+        virsh("pool-destroy", POOL.name)
+        virsh("pool-undefine", POOL.name)
+        shutil.rmtree(POOL, ignore_errors=True)
 
 
 def main() -> None:

@@ -40,6 +40,7 @@ if [ "$name" = master ]; then
   kubeadm token create $token --ttl 1h
   kubectl apply -f $files/coredns-rbac.yml -f $files/flannel.yml
   kubectl wait --for=condition=Ready --timeout=900s node/master
+  kubectl -n kube-system rollout status --timeout=900s deployment/coredns
 else
   for _ in $(seq 300); do
     kubeadm join 10.75.0.10:6443 --token $token --discovery-token-unsafe-skip-ca-verification && exit 0

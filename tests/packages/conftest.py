@@ -18,10 +18,6 @@ HOST = {
     **{"node_swap_off": False, "node_modules": [], "node_sysctls": {}},
     "artifacts_sums": "",
 }
-INVENTORY = {
-    "cluster": {"hosts": {"node": HOST}},
-    "control_plane": {"hosts": {"node": {}}},
-}
 
 
 @pytest.fixture
@@ -49,10 +45,12 @@ def inside(tmp_path):
 def play(inside, tmp_path):
     """Runs a playbook of this folder with these variables on that host."""
 
-    def command(playbook, given, code=0):
+    def command(playbook, given, code=0, *more, kind="control_plane"):
+        groups = {"cluster": {"hosts": {"node": HOST}}, "control_plane": {}, "workers": {}}
+        groups[kind] = {"hosts": {"node": {}}}
         hosts = tmp_path / "hosts.yml"
-        hosts.write_text(yaml.safe_dump(INVENTORY))
-        words = ("-i", str(hosts), "-e", json.dumps(given), str(HERE / playbook))
+        hosts.write_text(yaml.safe_dump(groups))
+        words = ("-i", str(hosts), "-e", json.dumps(given), str(HERE / playbook), *more)
         return inside("ansible-playbook", *words, code=code)
 
     return command

@@ -7,24 +7,27 @@ import pytest
 
 OFFER = "/var/of-a-test"
 NAME = "kubelab-of-a-test"
-CONTROL = f"""\
-Package: {NAME}
+MORE = "kubelab-of-a-test-more"
+CONTROL = """\
+Package: {name}
 Version: 1.0
 Architecture: all
 Maintainer: nobody <nobody@localhost>
 Description: of a test
+{more}
 """
 
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository of one package, in a folder."""
+    """A repository of a package and another that it recommends, in a folder."""
     folder = tmp_path / "repository"
-    control = tmp_path / "tree/DEBIAN/control"
-    control.parent.mkdir(parents=True)
-    control.write_text(CONTROL)
     folder.mkdir()
-    subprocess.run(["dpkg-deb", "--build", tmp_path / "tree", folder], check=True, timeout=60)
+    for name, more in ((NAME, f"Recommends: {MORE}"), (MORE, "Section: misc")):
+        control = tmp_path / name / "DEBIAN/control"
+        control.parent.mkdir(parents=True)
+        control.write_text(CONTROL.format(name=name, more=more))
+        subprocess.run(["dpkg-deb", "--build", tmp_path / name, folder], check=True, timeout=60)
     words = ["dpkg-scanpackages", "."]
     with (folder / "Packages").open("w") as index:
         subprocess.run(words, cwd=folder, stdout=index, check=True, timeout=60)
@@ -48,6 +51,8 @@ def install(inside, play, repository):
 def test_lists_are_fetched_where_a_package_cannot_be_had_without_them(install, inside):
     assert re.search(r"node .* changed=[1-9]", install(NAME))
     assert inside("dpkg-query", "-W", "-f", "${Status}", NAME) == "install ok installed"
+    # What is only recommended was to be had, and stays away.
+    assert inside("dpkg-query", "-W", "-f", "${Status}", MORE) == "unknown ok not-installed"
     # Where all is there nothing is asked for: the network may be gone.
     inside("rm", "-r", OFFER)
     assert re.search(r"node .* changed=0 ", install(NAME))
