@@ -85,6 +85,12 @@ class TestOneMachine:
         assert mounted["filesystems"][0]["source"] == "/dev/vdb1"
         assert "UUID=" in vm.ssh("solo", "grep /var/lib/docker /etc/fstab")
 
+    def test_a_boot_waits_for_that_disk_as_long_as_a_busy_host_needs(self, vm):
+        disk = "/dev/disk/by-uuid/$(findmnt --noheadings --output UUID /var/lib/docker)"
+        unit = f"$(systemd-escape --path --suffix=device {disk})"
+        shown = vm.ssh("solo", f"systemctl show --property JobRunningTimeoutUSec {unit}")
+        assert shown.strip() == "JobRunningTimeoutUSec=15min"
+
     def test_the_box_brought_the_images_and_the_disk_got_them(self, vm):
         assert "kube-apiserver" in vm.ssh("solo", "docker image ls")
         log = "".join(path.read_text() for path in vm.dir.glob("run/*-up.jsonl"))

@@ -62,6 +62,9 @@ from ansible.module_utils.basic import AnsibleModule
 ACCEPTED = ("ext4", "xfs")
 INCOMING = ".kubelab-incoming"
 COMPLETE = ".kubelab-complete"
+# A machine whose host is busy may not see its disk in the minute and a half that systemd waits by itself:
+# it would stay in emergency mode. Without its disk it must not go on either: docker would fill the root.
+OPTIONS = "defaults,x-systemd.device-timeout=15min"
 
 
 def read(path):
@@ -192,7 +195,7 @@ def fill(module, device, folder, services):
 
 def fstab_with(text, uuid, kind, folder):
     """/etc/fstab with the line for ``folder``, and without another for the same folder."""
-    line = "UUID={0} {1} {2} defaults 0 2".format(uuid, folder, kind)
+    line = "UUID={0} {1} {2} {3} 0 2".format(uuid, folder, kind, OPTIONS)
     lines = text.splitlines()
     kept = [old for old in lines if not re.match(r"[^#\s]\S*\s+{0}\s".format(re.escape(folder)), old)]
     return text if line in lines and len(kept) == len(lines) - 1 else "\n".join(kept + [line]) + "\n"

@@ -78,7 +78,8 @@ FSTAB = "UUID=1 / ext4 defaults 0 1\n# /dev/vdb /var/lib/docker ext4 defaults 0 
 
 def test_fstab_gets_one_line_and_keeps_the_others(storage):
     text = storage.fstab_with(FSTAB, "2", "xfs", "/var/lib/docker")
-    assert text == FSTAB + "UUID=2 /var/lib/docker xfs defaults 0 2\n"
+    options = "defaults,x-systemd.device-timeout=15min"
+    assert text == FSTAB + f"UUID=2 /var/lib/docker xfs {options} 0 2\n"
     assert storage.fstab_with(text, "2", "xfs", "/var/lib/docker") == text
 
 
