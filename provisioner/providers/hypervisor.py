@@ -4,8 +4,6 @@ Everything of a lab carries its prefix: domains, volumes, networks. A domain is 
 if its description says so too; another of the same name is never touched.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -290,6 +288,7 @@ class Hypervisor:
             for volume in pool.listAllVolumes():
                 volume.delete()
             pool.destroy()
+            # Its folder, by libvirt, which may be on another host; one that is not empty stays.
+            with suppress(libvirt.libvirtError):
+                pool.delete()
             pool.undefine()
-        if is_local(self.uri) and POOL_PATH.is_dir() and not os.listdir(POOL_PATH):  # noqa: PTH208
-            shutil.rmtree(POOL_PATH)

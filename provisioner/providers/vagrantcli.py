@@ -25,6 +25,9 @@ WAITS_FOR_ADDRESS = "Waiting for domain to get an IP address"
 CLEAR = "\x1b[K"
 # What is of no use to somebody who waits: the settings of a domain, one a line.
 SETTING = re.compile(r"^\s*--? ")
+# Where in Ruby an error came from: two screens that say nothing of what is wrong.
+FRAME = re.compile(r"^\s+from \S+:\d+:in .*\n?", re.M)
+NO_KVM = "failed to initialize kvm"
 
 
 class _Tethered(vagrant.Vagrant):
@@ -97,12 +100,13 @@ class Vagrant:
         listen(Event(PHASE, "vagrant up", "progress", found["node"], detail=found["words"][:60]))
 
     def _failure(self, error: CalledProcessError, seconds: float) -> LabError:
-        said = tail(self.log.read_text(encoding="utf-8", errors="replace"))
+        said = tail(FRAME.sub("", self.log.read_text(encoding="utf-8", errors="replace")))
         end = f"did not end within {seconds:.0f} s" if seconds else f"failed ({error.returncode})"
+        mend = "Set provider.driver to qemu (emulation)" if NO_KVM in said else "Mend that"
         return LabError(
             f"vagrant up {end}",
             f"{said}\nAll that it said is in {self.log}.",
-            "Mend that and run `kubelab up` again: machines that are up stay as they are.",
+            f"{mend} and run `kubelab up` again: machines that are up stay as they are.",
         )
 
     def destroy_all(self, seconds: float) -> None:

@@ -99,6 +99,18 @@ def test_machines_without_an_address_are_named_when_time_is_up(program):
     assert vagrant.up(["one", "two"], print, seconds=1) == ["one"]
 
 
+def test_what_failed_is_quoted_and_not_where_in_ruby(program):
+    frame = "\tfrom /usr/share/gems/vagrant/action/warden.rb:48:in \\`call'"
+    cause = "-accel kvm: failed to initialize kvm: Permission denied"
+    vagrant = program(f'echo "{cause}"; for _ in $(seq 40); do printf "{frame}\\n"; done; exit 1')
+    with pytest.raises(LabError) as caught:
+        vagrant.up(["one"], print, seconds=30)
+    assert cause in caught.value.details
+    assert "warden.rb" in vagrant.log.read_text()
+    assert "warden.rb" not in caught.value.details
+    assert "provider.driver to qemu" in caught.value.hint
+
+
 def test_a_vagrant_that_fails_is_quoted(program):
     vagrant = program('echo "==> one: No space left on device"; exit 3')
     with pytest.raises(LabError, match=r"failed \(3\)") as caught:
