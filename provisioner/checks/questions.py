@@ -118,18 +118,22 @@ def cluster_ip(cluster: Cluster) -> str:
 
 
 def node_port(cluster: Cluster) -> str:
-    """A NodePort answers on every node's address, asked from this host."""
+    """A NodePort answers on every node: from this host, or from a pod where that has no way."""
     _, port = _service(cluster, NAMESPACE)
+    urls = {f"http://{node.address}:{port}/": node.name for node in cluster.spec.nodes}
+    found = f"port {port} on {len(urls)} nodes"
+    if cluster.kubectl.through:
+        _fetch(cluster, cluster.nodes[0], urls)
+        return f"{found}, asked from a pod: machines are on another host's network"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for node in cluster.spec.nodes:
-        url = f"http://{node.address}:{port}/"
+    for url, node in urls.items():
         try:
             body = direct.open(url, timeout=FETCH_SECONDS * cluster.slowness).read().decode()
         except (urllib.error.URLError, OSError) as error:
-            raise Fault(f"{node.name}: no answer from {url} on this host: {error}") from None
+            raise Fault(f"{node}: no answer from {url} on this host: {error}") from None
         if "web-" not in body:
-            raise Fault(f"{node.name}: {url} answered something else: {body[:60]!r}")
-    return f"port {port} on {len(cluster.nodes)} nodes"
+            raise Fault(f"{node}: {url} answered something else: {body[:60]!r}")
+    return found
 
 
 def _names(cluster: Cluster) -> Iterator[tuple[str, str]]:

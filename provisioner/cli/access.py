@@ -39,7 +39,7 @@ def kubectl(words: Words = None, name: Name = "") -> None:
     if not bound.kubeconfig.exists():
         raise LabError("this lab has no cluster yet", "", "Run `kubelab up` first.")
     argv = bound.argv(*(words or []))
-    os.execv(argv[0], argv)  # noqa: S606
+    os.execvp(argv[0], argv)  # noqa: S606
 
 
 def kubeconfig(

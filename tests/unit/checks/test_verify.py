@@ -1,7 +1,7 @@
 import pytest
 
 from provisioner.artifacts.catalog import known_by
-from provisioner.checks import verify
+from provisioner.checks import questions, verify
 from provisioner.checks.verify import Cluster
 from provisioner.errors import LabError
 from provisioner.shell import Result
@@ -55,3 +55,41 @@ def test_another_refusal_is_told_at_once(run):
     with pytest.raises(LabError, match="kubectl failed"):
         run(kubectl)
     assert kubectl.applied == 1
+
+
+class FarKubectl:
+    """An API server behind another host: one pod asks, and gets ``answers``."""
+
+    through = ("ssh", "far")
+
+    def __init__(self, answers):
+        self.answers, self.asked = answers, []
+
+    def get(self, *words):
+        return [{"spec": {"clusterIP": "10.96.0.9", "ports": [{"nodePort": 30123}]}}]
+
+    def call(self, *words, check=True, stdin=None, timeout=60):
+        self.asked += [word for word in words if word.startswith("http")]
+        return Result((), 0, self.answers, "")
+
+
+@pytest.fixture
+def far(good):
+    def ask(answers):
+        kubectl = FarKubectl(answers)
+        cluster = Cluster(parse_spec(good, "lab.yml", known_by), kubectl, None, "image")
+        return kubectl, cluster
+
+    return ask
+
+
+def test_node_ports_of_machines_that_this_host_does_not_reach_are_asked_for_from_a_pod(far, good):
+    kubectl, cluster = far("web-1\n" * len(good["nodes"]))
+    assert "from a pod" in questions.node_port(cluster)
+    assert kubectl.asked == [f"http://{node['address']}:30123/" for node in good["nodes"]]
+
+
+def test_a_node_whose_port_does_not_answer_that_pod_is_named(far, good):
+    _, cluster = far("web-1\n")
+    with pytest.raises(verify.Fault, match=f"no answer from {good['nodes'][1]['name']}"):
+        questions.node_port(cluster)
