@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ansible_mitogen
 import ansible_runner
 
 from provisioner.errors import Interrupted, LabError
@@ -129,6 +130,21 @@ def _run_with_us(runner: Any) -> None:
     runner.run()
 
 
+def _environment(config: Path, *, slow_hosts: bool) -> dict[str, str]:
+    """What Ansible finds in its environment.
+
+    For slow hosts that is Mitogen, too: Ansible starts a Python for each task, which takes an
+    emulated machine one to three seconds; Mitogen starts one for the whole run.
+    """
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {"ANSIBLE_CONFIG": str(config), "PATH": path}
+    if slow_hosts:
+        env["ANSIBLE_STRATEGY"] = "mitogen_linear"
+        plugins = Path(ansible_mitogen.__file__).parent / "plugins/strategy"
+        env["ANSIBLE_STRATEGY_PLUGINS"] = str(plugins)
+    return env
+
+
 def run_playbook(
     playbook: Path,
     inventory: Path,
@@ -138,17 +154,20 @@ def run_playbook(
     config: Path,
     limit: str = "",
     variables: Mapping[str, Any] | None = None,
+    slow_hosts: bool = False,
 ) -> Recap:
     """Run a playbook to its end, with ``config`` as its ansible.cfg.
 
     Nothing of the run stays on disk: a result may hold what others should not read. ``variables``
-    are seen in the list of processes, so they hold no secret.
+    are seen in the list of processes, so they hold no secret. ``slow_hosts`` are those for which
+    the start of a Python is dear.
 
     Raises:
         LabError: a task failed or a host was unreachable; it names host, task and reason.
         Interrupted: a signal stopped it.
     """
     run = _Run(phase, listen)
+    strategy = {"site_strategy": "mitogen_free"} if slow_hosts else {}
     with _scratch(inventory.parent / "ansible") as scratch:
         runner = ansible_runner.interface.init_runner(
             private_data_dir=str(scratch),
@@ -156,12 +175,9 @@ def run_playbook(
             playbook=str(playbook),
             inventory=str(inventory),
             limit=limit or None,
-            extravars=dict(variables or {}),
+            extravars={**(variables or {}), **strategy},
             event_handler=run.handle,
-            envvars={
-                "ANSIBLE_CONFIG": str(config),
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            },
+            envvars=_environment(config, slow_hosts=slow_hosts),
             quiet=True,
             suppress_env_files=True,
         )

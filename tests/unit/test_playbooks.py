@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from provisioner.errors import Interrupted, LabError
-from provisioner.playbooks import _Run
+from provisioner.playbooks import _Run, run_playbook
 
 
 @pytest.fixture
@@ -123,3 +123,30 @@ def test_ansible_ends_with_the_run_that_was_killed(tmp_path):
     while ansible_at_work(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert ansible_at_work(tmp_path) == []
+
+
+# Who runs the module that asks: the Python that serves the whole run, by the name it gives itself.
+WHO = """
+- hosts: localhost
+  strategy: "{{ site_strategy | default('free') }}"
+  gather_facts: false
+  tasks:
+    - ansible.builtin.shell: tr '\\\\0' ' ' < /proc/$PPID/cmdline
+      register: parent
+    - ansible.builtin.assert: {that: "'mitogen:' in parent.stdout", fail_msg: "{{ parent.stdout }}"}
+"""
+
+
+def test_one_python_serves_the_run_where_its_start_is_dear(tmp_path):
+    files = [tmp_path / name for name in ("play.yml", "hosts", "ansible.cfg")]
+    hosts = f"localhost ansible_connection=local ansible_python_interpreter={sys.executable}\n"
+    for path, text in zip(files, (WHO, hosts, "[defaults]\n"), strict=True):
+        path.write_text(text)
+    play, inventory, config = files
+
+    def go(*, slow_hosts):
+        run_playbook(play, inventory, phase="x", listen=print, config=config, slow_hosts=slow_hosts)
+
+    go(slow_hosts=True)
+    with pytest.raises(LabError):
+        go(slow_hosts=False)
