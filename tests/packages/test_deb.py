@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from provisioner.playbooks import _environment
+
 OFFER = "/var/of-a-test"
 NAME = "kubelab-of-a-test"
 MORE = "kubelab-of-a-test-more"
@@ -60,3 +62,15 @@ def test_lists_are_fetched_where_a_package_cannot_be_had_without_them(install, i
 
 def test_a_package_that_the_lists_do_not_have_is_named(install):
     assert "No package matching 'kubelab-nowhere'" in install("kubelab-nowhere", code=2)
+
+
+def test_a_box_that_cannot_ask_apt_learns_it(inside, play, monkeypatch, tmp_path):
+    # By Mitogen, as where machines are emulated: there the module apt cannot see to that itself.
+    for name, value in _environment(tmp_path, slow_hosts=True).items():
+        if "STRATEGY" in name:
+            monkeypatch.setenv(name, value)
+    inside("dpkg", "--purge", "--force-depends", "python3-apt")
+    assert re.search(r"node .* changed=[1-9]", play("debian.yml", {"node_packages": ["python3"]}))
+    status = inside("dpkg-query", "-W", "-f", "${Status}", "python3-apt")
+    assert status == "install ok installed"
+    assert re.search(r"node .* changed=0 ", play("debian.yml", {"node_packages": ["python3"]}))
