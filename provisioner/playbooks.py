@@ -130,7 +130,7 @@ def _run_with_us(runner: Any) -> None:
     runner.run()
 
 
-def _environment(config: Path, *, slow_hosts: bool) -> dict[str, str]:
+def environment(config: Path, *, slow_hosts: bool) -> dict[str, str]:
     """What Ansible finds in its environment.
 
     For slow hosts that is Mitogen, too: Ansible starts a Python for each task, which takes an
@@ -177,7 +177,7 @@ def run_playbook(
             limit=limit or None,
             extravars={**(variables or {}), **strategy},
             event_handler=run.handle,
-            envvars=_environment(config, slow_hosts=slow_hosts),
+            envvars=environment(config, slow_hosts=slow_hosts),
             quiet=True,
             suppress_env_files=True,
         )

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from provisioner.playbooks import _environment
+from provisioner.playbooks import environment
 
 OFFER = "/var/of-a-test"
 NAME = "kubelab-of-a-test"
@@ -66,7 +66,7 @@ def test_a_package_that_the_lists_do_not_have_is_named(install):
 
 def test_a_box_that_cannot_ask_apt_learns_it(inside, play, monkeypatch, tmp_path):
     # By Mitogen, as where machines are emulated: there the module apt cannot see to that itself.
-    for name, value in _environment(tmp_path, slow_hosts=True).items():
+    for name, value in environment(tmp_path, slow_hosts=True).items():
         if "STRATEGY" in name:
             monkeypatch.setenv(name, value)
     inside("dpkg", "--purge", "--force-depends", "python3-apt")

@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import ansible_runner
 import pytest
 import yaml
+
+from provisioner.playbooks import environment
 
 PROJECT = Path(__file__).parents[3]
 OWN = sorted((PROJECT / "roles").glob("*/library/*.py"))
@@ -33,21 +34,25 @@ PYTHON27 = _python27()
 pytestmark = pytest.mark.skipif(PYTHON27 is None, reason="no Python 2.7 (KUBELAB_PYTHON27=PATH)")
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Runs tasks on this host under Python 2.7, with --check where asked; results by task name."""
+@pytest.fixture(scope="module", params=["ansible", "mitogen"])
+def run(request, tmp_path_factory):
+    """Runs tasks on this host under Python 2.7, with --check where asked; results by task name.
+
+    By each of the two that run modules: Ansible itself, and Mitogen where machines are emulated.
+    """
 
     def run(tasks, cmdline=""):
         folder = tmp_path_factory.mktemp("play")
         play = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
         (folder / "play.yml").write_text(yaml.safe_dump(play))
+        (folder / "ansible.cfg").write_text("[defaults]\n")
         done = ansible_runner.run(
             private_data_dir=str(folder),
             playbook=str(folder / "play.yml"),
             inventory="localhost,",
             cmdline=f"-c local -e ansible_python_interpreter={PYTHON27} {cmdline}",
             envvars={
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                **environment(folder / "ansible.cfg", slow_hosts=request.param == "mitogen"),
                 "ANSIBLE_LIBRARY": ":".join(sorted({str(path.parent) for path in OWN})),
             },
             quiet=True,
