@@ -167,7 +167,6 @@ def run_playbook(
         Interrupted: a signal stopped it.
     """
     run = _Run(phase, listen)
-    strategy = {"site_strategy": "mitogen_free"} if slow_hosts else {}
     with _scratch(inventory.parent / "ansible") as scratch:
         runner = ansible_runner.interface.init_runner(
             private_data_dir=str(scratch),
@@ -175,7 +174,7 @@ def run_playbook(
             playbook=str(playbook),
             inventory=str(inventory),
             limit=limit or None,
-            extravars={**(variables or {}), **strategy},
+            extravars=dict(variables or {}),
             event_handler=run.handle,
             envvars=environment(config, slow_hosts=slow_hosts),
             quiet=True,

@@ -6,8 +6,10 @@ import time
 
 import psutil
 import pytest
+import yaml
 
 from provisioner.errors import Interrupted, LabError
+from provisioner.lab import PROJECT
 from provisioner.playbooks import _Run, run_playbook
 
 
@@ -91,6 +93,7 @@ WAITS = """
 """
 RUN = """
 from pathlib import Path
+from provisioner.lab import PROJECT
 from provisioner.playbooks import run_playbook
 here = Path({here!r})
 play, hosts, config = (here / name for name in ("play.yml", "hosts", "ansible.cfg"))
@@ -128,19 +131,27 @@ def test_ansible_ends_with_the_run_that_was_killed(tmp_path):
 # Who runs the module that asks: the Python that serves the whole run, by the name it gives itself.
 WHO = """
 - hosts: localhost
-  strategy: "{{ site_strategy | default('free') }}"
   gather_facts: false
   tasks:
     - ansible.builtin.shell: tr '\\\\0' ' ' < /proc/$PPID/cmdline
       register: parent
-    - ansible.builtin.assert: {that: "'mitogen:' in parent.stdout", fail_msg: "{{ parent.stdout }}"}
+    - ansible.builtin.assert: {that: "'mitogen:' in parent.stdout"}
 """
 
 
-def test_one_python_serves_the_run_where_its_start_is_dear(tmp_path):
+@pytest.fixture(params=["as Ansible is set", "as site.yml says"])
+def who(request):
+    (play,) = yaml.safe_load(WHO)
+    if request.param == "as site.yml says":
+        site = yaml.safe_load((PROJECT / "playbooks/site.yml").read_text())
+        play["strategy"] = site[0]["strategy"]
+    return yaml.safe_dump([play])
+
+
+def test_one_python_serves_the_run_where_its_start_is_dear(who, tmp_path):
     files = [tmp_path / name for name in ("play.yml", "hosts", "ansible.cfg")]
     hosts = f"localhost ansible_connection=local ansible_python_interpreter={sys.executable}\n"
-    for path, text in zip(files, (WHO, hosts, "[defaults]\n"), strict=True):
+    for path, text in zip(files, (who, hosts, "[defaults]\n"), strict=True):
         path.write_text(text)
     play, inventory, config = files
 

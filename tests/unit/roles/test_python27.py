@@ -81,7 +81,9 @@ def test_our_modules_run_under_python_2_7(run, tmp_path):
     }
     own = {path.stem for path in OWN}
     tasks = [{"name": name, name: arguments[name], "ignore_errors": True} for name in sorted(own)]
-    for name, result in run(tasks, "--check").items():
+    results = run(tasks, "--check")
+    assert set(results) == own
+    for name, result in results.items():
         # A module may refuse (there is no such disk), but in its own words.
         assert "module_stderr" not in result, f"{name}: {result}"
         assert "Traceback" not in json.dumps(result), f"{name}: {result}"
