@@ -43,7 +43,8 @@ if [ "$name" = master ]; then
   kubectl -n kube-system rollout status --timeout=900s deployment/coredns
 else
   for _ in $(seq 300); do
-    kubeadm join 10.75.0.10:6443 --token $token --discovery-token-unsafe-skip-ca-verification && exit 0
+    kubeadm join 10.75.0.10:6443 --token $token --discovery-token-unsafe-skip-ca-verification &&
+      exec kubectl --kubeconfig /etc/kubernetes/kubelet.conf wait --for=condition=Ready --timeout=900s "node/$name"
     kubeadm reset --force || true
     sleep 5
   done
