@@ -95,7 +95,7 @@ bench: setup ## kubelab against a bare script, in pairs; what a pod network adds
 	@$(BIN)/python benchmarks/bench_node.py
 	@$(BIN)/python benchmarks/bench_addons.py
 
-bench-kvm: setup ## The same on virtual machines, against a plain Vagrantfile; by emulation for an hour
+bench-kvm: setup ## The same on virtual machines, against a plain Vagrantfile; by emulation for forty minutes
 	@$(BIN)/python benchmarks/bench_kvm.py
 
 lock: setup ## Resolve the dependencies anew into requirements.lock

@@ -1,5 +1,6 @@
 """What tests on real machines share: one lab for the whole run, and the state of the host."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import pytest
@@ -16,6 +18,15 @@ KUBELAB = PROJECT / ".venv/bin/kubelab"
 # On the disk of the project: docker's overlay2 does not stand on a tmpfs.
 HOME = PROJECT / ".lab-test"
 NETWORK = "10.81.0."
+
+
+def module_of(role: str, name: str) -> ModuleType:
+    """A module for Ansible that a role brings, to call what is in it."""
+    path = PROJECT / "roles" / role / "library" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Lab:

@@ -1,20 +1,15 @@
 """What the module of the role storage makes of a disk, with real filesystems in files."""
 
-import importlib.util
 import subprocess
-from pathlib import Path
 
 import pytest
 
-MODULE = Path(__file__).parents[2] / "roles/storage/library/storage_volume.py"
+from tests.conftest import module_of
 
 
 @pytest.fixture(scope="module")
 def storage():
-    spec = importlib.util.spec_from_file_location("storage_volume", MODULE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_of("storage", "storage_volume")
 
 
 class RefusedError(Exception):
