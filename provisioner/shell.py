@@ -154,10 +154,15 @@ def _environment(env: Mapping[str, str] | None, cwd: Path | None) -> dict[str, s
 
 
 def end_children() -> None:
-    """Kill the processes that we started and that still run, with all that they started."""
+    """Kill the processes that we started and that still run, with all that they started.
+
+    What ``spawn`` started stays: it is in a session of its own, and others may use it by now.
+    """
+    session = os.getsid(0)
     for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getsid(child.pid) == session:
+                child.kill()
 
 
 def _start(

@@ -148,14 +148,15 @@ def _wait_for(context: Context, names: list[str]) -> None:
 
 @dataclass
 class WaitForNodes:
-    """Wait until every node is Ready by a heartbeat that is newer than this command."""
+    """Wait until every node whose machine runs is Ready by a heartbeat newer than this command."""
 
     key: str = "ready"
     title: str = "Ready"
 
     def needed(self, context: Context) -> bool:
-        """Whether there is a cluster: machines may have been stopped before there was one."""
-        return context.lab.kubeconfig.exists()
+        """Whether a cluster runs: a snapshot may be of machines that were stopped, or had none."""
+        running = context.spec.control_plane.name in self._running(context)
+        return running and context.lab.kubeconfig.exists()
 
     def run(self, context: Context) -> str:
         """Wait.
@@ -163,9 +164,12 @@ class WaitForNodes:
         Raises:
             LabError: a node did not come back; names it.
         """
-        names = [node.name for node in context.spec.nodes]
+        names = self._running(context)
         _wait_for(context, names)
-        return f"{len(names)} of {len(names)} nodes"
+        return f"{len(names)} of {len(context.spec.nodes)} nodes"
+
+    def _running(self, context: Context) -> list[str]:
+        return [m.name for m in context.provider.machines() if m.state == "running"]
 
 
 def kubectl_of(context: Context) -> Kubectl:

@@ -46,4 +46,6 @@ class RestoreSnapshot:
             LabError: there is none of that name.
         """
         context.provider.restore(self.name, context.listen)
-        return self.name
+        asleep = [m.name for m in context.provider.machines() if m.state != "running"]
+        more = f"; stopped, as it was: {', '.join(asleep)} (`kubelab start`)" if asleep else ""
+        return f"{self.name}{more}"

@@ -36,8 +36,8 @@ def _firewall(bridge: str) -> str:
     return f"A chain of this host's firewall drops what it does not know: let {bridge} pass."
 
 
-def why_no_address(hypervisor: Hypervisor, node: str, consoles: Path, log: Path) -> LabError:
-    """The error for a machine that never got an address from DHCP, with all that can be found."""
+def why_no_answer(hypervisor: Hypervisor, node: str, consoles: Path, log: Path) -> LabError:
+    """The error for a machine that vagrant waited for in vain, with all that can be found."""
     facts = hypervisor.facts(node)
     bridge = hypervisor.bridge("management")
     leases = "\n  ".join(hypervisor.leases()) or "none"
@@ -49,7 +49,7 @@ def why_no_address(hypervisor: Hypervisor, node: str, consoles: Path, log: Path)
         f"All that vagrant said is in {log}.",
     ]
     return LabError(
-        f"{node}: the machine got no address",
+        f"{node}: the machine got no address, or does not answer SSH there",
         "\n".join(details),
         "If the console stops before a login prompt, the guest does not boot: try driver qemu, or"
         " another cpu_model. If it shows a prompt, look at dnsmasq and at the firewall."

@@ -4,7 +4,7 @@ Everything of a lab carries its prefix: domains, volumes, networks. A domain is 
 if its description says so too; another of the same name is never touched.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,73 +16,16 @@ import tenacity
 
 from provisioner.errors import HostError, LabError
 from provisioner.model import MachineState
-from provisioner.shell import run, spawn, tail
+from provisioner.providers.libvirtd import ensure_service
 
 POOL = "kubelab"
 POOL_PATH = Path("/var/lib/libvirt/kubelab")
-SOCKET = Path("/run/libvirt/libvirt-sock")
-SERVICE_LOG = Path("/var/log/kubelab-libvirtd.log")
+# What vagrant-libvirt puts after the name of a box for the name of its volume.
+BOX_VOLUME = "_vagrant_box_image_"
 STATES: dict[int, MachineState] = {
     libvirt.VIR_DOMAIN_RUNNING: "running",
     libvirt.VIR_DOMAIN_BLOCKED: "running",
 }
-# Messages come with the exception; libvirt would print them once more.
-libvirt.registerErrorHandler(lambda *_: None, None)
-
-
-def is_local(uri: str) -> bool:
-    """Whether libvirt runs on this host."""
-    return uri.startswith("qemu:///")
-
-
-def hop_of(uri: str) -> str:
-    """Where ssh has to go for a libvirt by ``qemu+ssh://``; empty for this host's own."""
-    return "" if is_local(uri) else uri.replace("qemu+ssh", "ssh").removesuffix("/system")
-
-
-def _has_systemd() -> bool:
-    return Path("/run/systemd/system").is_dir()
-
-
-def ensure_service(uri: str) -> None:
-    """Start libvirt's daemon on this host unless it answers.
-
-    Where systemd is not process 1 it runs under tini, which takes in the processes that QEMU
-    leaves: libvirt waits for each of them to be gone.
-
-    Raises:
-        HostError: it does not come up.
-    """
-    if not is_local(uri) or answers(uri):
-        return
-    if _has_systemd():
-        run(["systemctl", "start", "libvirtd.service"], hint="Look at `journalctl -u libvirtd`.")
-    else:
-        spawn(["virtlogd", "--daemon"], SERVICE_LOG)
-        spawn(["tini", "-s", "--", "libvirtd"], SERVICE_LOG)
-    patience = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(30),
-        wait=tenacity.wait_fixed(0.3),
-        retry=tenacity.retry_if_result(lambda ok: not ok),
-    )
-    try:
-        patience(answers, uri)
-    except tenacity.RetryError:
-        said = tail(SERVICE_LOG.read_text(errors="replace")) if SERVICE_LOG.is_file() else ""
-        raise HostError(
-            "libvirtd does not answer", said, "Start it by hand, and see what it says."
-        ) from None
-
-
-def answers(uri: str) -> bool:
-    """Whether libvirt takes a connection."""
-    if is_local(uri) and not SOCKET.exists():
-        return False
-    try:
-        libvirt.open(uri).close()
-    except libvirt.libvirtError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -106,11 +49,12 @@ class Hypervisor:
 
     @cached_property
     def link(self) -> Any:
-        """The connection, made when it is first needed.
+        """The connection, made when it is first needed; libvirt is started where it has to be.
 
         Raises:
             HostError: libvirt cannot be reached.
         """
+        ensure_service(self.uri)
         try:
             return libvirt.open(self.uri)
         except libvirt.libvirtError as error:
@@ -134,7 +78,7 @@ class Hypervisor:
             text = domain.metadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, None)
         except libvirt.libvirtError:
             return False
-        return bool(text.startswith(self.mark))
+        return bool(text.startswith(f"{self.mark} "))
 
     def own_domains(self) -> Iterator[Any]:
         """Every domain that the lab made, also what a killed run left half made."""
@@ -156,15 +100,23 @@ class Hypervisor:
             domain.name(), state, self.is_ours(domain), memory, self._disk_mib(domain.name())
         )
 
-    def _volumes(self) -> Iterator[Any]:
+    def volumes(self) -> list[Any]:
+        """All that is in the pool, of every lab; nothing where there is no pool, or it sleeps."""
+        pools = [pool for pool in self.link.listAllStoragePools() if pool.name() == POOL]
+        if not pools or not pools[0].isActive():
+            return []
+        # Refused while a volume is being filled; what libvirt knows is all there is even then.
         with suppress(libvirt.libvirtError):
-            pool = self.link.storagePoolLookupByName(POOL)
-            pool.refresh()
-            yield from pool.listAllVolumes()
+            pools[0].refresh()
+        volumes: list[Any] = pools[0].listAllVolumes()
+        return volumes
+
+    def _volumes_of(self, name: str) -> list[Any]:
+        """The disks of a domain, and not those of one whose name only begins with its name."""
+        return [v for v in self.volumes() if v.name().startswith((f"{name}.", f"{name}-vd"))]
 
     def _disk_mib(self, name: str) -> int:
-        own = [v for v in self._volumes() if v.name().startswith((f"{name}.", f"{name}-vd"))]
-        return int(sum(volume.info()[2] for volume in own) // 2**20)
+        return int(sum(volume.info()[2] for volume in self._volumes_of(name)) // 2**20)
 
     def ensure_pool(self) -> None:
         """Make the storage pool of all labs on that host, unless it is there with its folder."""
@@ -178,11 +130,13 @@ class Hypervisor:
         try:
             pool.refresh()
         except libvirt.libvirtError:
-            # Not started, or its folder went away under it.
+            # Not started, or its folder went away under it; or a volume is being filled.
             if pool.isActive():
-                pool.destroy()
-            pool.build()
-            pool.create()
+                with suppress(libvirt.libvirtError):
+                    pool.destroy()
+            if not pool.isActive():
+                pool.build()
+                pool.create()
 
     def leases(self) -> list[str]:
         """The DHCP leases of the management network, a line each."""
@@ -257,35 +211,33 @@ class Hypervisor:
             domain.destroy()
         flags = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
         domain.undefineFlags(flags | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
-        self.remove_volumes(name)
+        for volume in self._volumes_of(name):
+            volume.delete()
 
-    def remove_volumes(self, name: str) -> None:
-        """Remove the volumes whose names start with ``name``."""
-        for volume in self._volumes():
-            if volume.name().startswith(name):
-                volume.delete()
-
-    def sweep(self) -> None:
-        """Remove all that is the lab's, and the pool with its boxes when no other lab uses it."""
+    def sweep(self, *, with_boxes: bool) -> None:
+        """Remove all that is the lab's; the pool ``with_boxes`` too, if no other lab uses it."""
         # Volumes of a pool that sleeps cannot be seen.
         self.wake()
         for domain in list(self.own_domains()):
             self.remove(domain)
         taken = [d.name() for d in self.link.listAllDomains() if d.name().startswith(self.prefix)]
         if not taken:
-            self.remove_volumes(self.prefix)
+            for volume in self.volumes():
+                if volume.name().startswith(self.prefix):
+                    volume.delete()
             for network in self.link.listAllNetworks():
                 if network.name().startswith(self.prefix):
                     with suppress(libvirt.libvirtError):
                         network.destroy()
                     network.undefine()
-        if all("_vagrant_box_image_" in volume.name() for volume in self._volumes()):
-            self._drop_pool()
+        boxes = self.volumes()
+        if with_boxes and all(BOX_VOLUME in volume.name() for volume in boxes):
+            self._drop_pool(boxes)
 
-    def _drop_pool(self) -> None:
+    def _drop_pool(self, boxes: Sequence[Any]) -> None:
         with suppress(libvirt.libvirtError):
             pool = self.link.storagePoolLookupByName(POOL)
-            for volume in pool.listAllVolumes():
+            for volume in boxes:
                 volume.delete()
             pool.destroy()
             # Its folder, by libvirt, which may be on another host; one that is not empty stays.

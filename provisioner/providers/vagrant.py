@@ -12,18 +12,13 @@ from typing import Any
 
 from provisioner.errors import CommandError, HostError, LabError
 from provisioner.model import Event, Finding, Listener, Machine, Node, Snapshot
-from provisioner.providers.diagnosis import console_tail, why_no_address
+from provisioner.providers.boxes import boxes_at_rest, pool_with_box
+from provisioner.providers.diagnosis import console_tail, why_no_answer
 from provisioner.providers.emulation import ROLE_VARS, SLOWNESS, STOP_SECONDS
 from provisioner.providers.firstlogin import let_root_in
-from provisioner.providers.hypervisor import (
-    POOL,
-    POOL_PATH,
-    Hypervisor,
-    answers,
-    ensure_service,
-    hop_of,
-)
+from provisioner.providers.hypervisor import POOL, POOL_PATH, Hypervisor
 from provisioner.providers.kvm import probe_kvm
+from provisioner.providers.libvirtd import answers, ensure_service, hop_of
 from provisioner.providers.network import short
 from provisioner.providers.snapshots import Snapshots
 from provisioner.providers.ssh import ReachedBySsh, make_key
@@ -114,7 +109,6 @@ class VagrantProvider(ReachedBySsh):
             HostError: this host cannot serve; nothing was changed.
             LabError: a machine did not come up.
         """
-        ensure_service(self.options.uri)
         self._refuse_strangers()
         self.folder.mkdir(parents=True, exist_ok=True)
         make_key(self.access.key, f"kubelab-{self.lab}")
@@ -135,7 +129,6 @@ class VagrantProvider(ReachedBySsh):
             self.hypervisor.shut_down(node.name, STOP_SECONDS[self.driver])
             listen(Event(PHASE, "stop", "changed", node.name))
 
-        ensure_service(self.options.uri)
         self._in_parallel(shut_down, nodes, listen)
 
     def destroy(self, listen: Listener) -> None:
@@ -144,16 +137,15 @@ class VagrantProvider(ReachedBySsh):
         if (self.folder / ".vagrant").is_dir() and self._vagrantfile():
             listen(Event(PHASE, "vagrant destroy", "start"))
             # What vagrant does not know of, or cannot remove, goes with the sweep.
-            self.vagrant.destroy_all(seconds=120)
+            self.vagrant.destroy_all()
             listen(Event(PHASE, "vagrant destroy", "changed"))
-        self.hypervisor.sweep()
+        with boxes_at_rest(self.vagrant_home) as at_rest:
+            self.hypervisor.sweep(with_boxes=at_rest)
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
-        if self._begun_with():
-            # They outlive libvirtd, and after a restart of the host nobody may have started it.
-            ensure_service(self.options.uri)
-        elif not answers(self.options.uri):
+        # They outlive libvirtd, and after a restart of the host nobody may have started it.
+        if not self._begun_with() and not answers(self.options.uri):
             return [Machine(node.name, "absent", node.address) for node in self.nodes]
         found = [self.hypervisor.facts(node.name) for node in self.nodes]
         return [
@@ -176,13 +168,16 @@ class VagrantProvider(ReachedBySsh):
     def restore(self, name: str, listen: Listener) -> None:
         """Bring all machines back to a snapshot, with their clocks set to the present.
 
+        Those that were stopped when it was saved are stopped then.
+
         Raises:
             LabError: there is none of that name, or libvirt refuses.
         """
         self.hypervisor.wake()
         self._shots.restore(name, listen)
-        self._in_parallel(self._await, self.nodes, listen)
-        for node in self.nodes:
+        awake = [n for n in self.nodes if self.hypervisor.facts(n.name).state == "running"]
+        self._in_parallel(self._await, awake, listen)
+        for node in awake:
             self.exec(node, ["date", "--utc", "--set", f"@{int(time.time())}"])
 
     def forget(self, name: str) -> None:
@@ -242,8 +237,7 @@ class VagrantProvider(ReachedBySsh):
     def _make(self, listen: Listener) -> None:
         if self.box is None:
             raise HostError("no box", "", "Run `kubelab artifacts build` first.")
-        self.hypervisor.ensure_pool()
-        self._forget_orphans()
+        self._forget_remains()
         lab = VagrantLab(
             lab=self.lab,
             nodes=self.nodes,
@@ -259,18 +253,19 @@ class VagrantProvider(ReachedBySsh):
         draft.write_text(render_vagrantfile(lab, self.options), encoding="utf-8")
         draft.replace(self.folder / "Vagrantfile")
         names = [node.name for node in self.nodes]
-        waiting = self.vagrant.up(names, listen, seconds=BOOT_SECONDS[self.driver])
+        with pool_with_box(self.hypervisor, self.vagrant_home, self.box, listen):
+            waiting = self.vagrant.up(names, listen, seconds=BOOT_SECONDS[self.driver])
         if waiting:
-            raise why_no_address(self.hypervisor, waiting[0], POOL_PATH, self.vagrant.log)
+            raise why_no_answer(self.hypervisor, waiting[0], POOL_PATH, self.vagrant.log)
         keys = self.vagrant.keys()
         let_in = [let_root_in(n, keys[n.name], self.access) for n in self.nodes]
         self.access.trust(let_in)
 
-    def _forget_orphans(self) -> None:
-        """Remove domains that a killed run made and vagrant does not know of."""
-        known = self.vagrant.known_ids()
+    def _forget_remains(self) -> None:
+        """Remove domains of a killed run with which vagrant never got to the end."""
+        finished = self.vagrant.finished_ids()
         for domain in list(self.hypervisor.own_domains()):
-            if domain.UUIDString() not in known:
+            if domain.UUIDString() not in finished:
                 self.hypervisor.remove(domain)
 
     def _await(self, node: Node, listen: Listener) -> None:
@@ -284,7 +279,8 @@ class VagrantProvider(ReachedBySsh):
             raise LabError(
                 f"{node.name}: the machine does not answer SSH at {node.address}",
                 f"{error.details}\n{console_tail(self.hypervisor, node.name, POOL_PATH)}",
-                "Run `kubelab up` again; if it stays so, `kubelab destroy` and start anew.",
+                "Power it off and on with `kubelab stop` and `kubelab start`; if it stays so,"
+                " `kubelab destroy` and start anew.",
             ) from None
         listen(Event(PHASE, "start", "ok", node.name))
 

@@ -21,12 +21,15 @@ import vagrant  # noqa: E402
 PHASE = "machines"
 # What vagrant says of a machine, like "==> worker1: Starting domain."
 SAYS = re.compile(r"(?:==>|   ) (?P<node>[a-z0-9-]+): (?P<words>.+)")
-WAITS_FOR_ADDRESS = "Waiting for domain to get an IP address"
+# What it says last of a machine that it waits for: for an address, then for an answer by SSH.
+WAITING = ("Waiting for domain to get an IP address", "Waiting for machine to boot", "SSH ")
 CLEAR = "\x1b[K"
 # What is of no use to somebody who waits: the settings of a domain, one a line.
 SETTING = re.compile(r"^\s*--? ")
 # Where in Ruby an error came from: two screens that say nothing of what is wrong.
 FRAME = re.compile(r"^\s+from \S+:\d+:in .*\n?", re.M)
+# For what takes vagrant some seconds: a host that is busy has time.
+SECONDS = 120.0
 NO_KVM = "failed to initialize kvm"
 
 
@@ -57,40 +60,50 @@ class Vagrant:
         with self.log.open("ab") as log:
             yield log
 
-    def up(self, names: list[str], listen: Listener, seconds: float) -> list[str]:
-        """Bring all machines up; returns those that never got an address, if it ended with that.
-
-        Raises:
-            LabError: vagrant failed for another reason.
-        """
-        last: dict[str, str] = {}
+    @contextmanager
+    def _deadline(self, seconds: float) -> Iterator[threading.Event]:
+        """End vagrant after ``seconds``; the event says whether that was done."""
         late = threading.Event()
 
         def give_up() -> None:
             late.set()
             end_children()
 
-        deadline = threading.Timer(seconds, give_up)
-        deadline.start()
+        timer = threading.Timer(seconds, give_up)
+        timer.start()
         try:
-            with self.log.open("a", encoding="utf-8", buffering=1) as log:
-                for line in self._vagrant.up(provider="libvirt", stream_output=True):
-                    # A progress bar is drawn over itself, thousands of times.
-                    said = line.rpartition(CLEAR)[2]
-                    log.write(said)
-                    self._tell(said, last, listen)
-        except CalledProcessError as error:
-            waiting = [name for name in names if last.get(name, "").startswith(WAITS_FOR_ADDRESS)]
-            if late.is_set() and waiting:
-                return waiting
-            raise self._failure(error, seconds if late.is_set() else 0) from None
-        except (FileNotFoundError, RuntimeError):
-            raise missing(["vagrant"]) from None
+            yield late
         finally:
-            deadline.cancel()
+            timer.cancel()
+
+    def up(self, names: list[str], listen: Listener, seconds: float) -> list[str]:
+        """Bring all machines up; returns those that it still waited for when its time was up.
+
+        Raises:
+            LabError: vagrant failed for another reason.
+        """
+        last: dict[str, str] = {}
+        with self._deadline(seconds) as late:
+            try:
+                self._say_all(last, listen)
+            except CalledProcessError as error:
+                waiting = [name for name in names if last.get(name, "").startswith(WAITING)]
+                if late.is_set() and waiting:
+                    return waiting
+                raise self._failure("up", error, seconds if late.is_set() else 0) from None
+            except (FileNotFoundError, RuntimeError):
+                raise missing(["vagrant"]) from None
         for name in names:
             listen(Event(PHASE, "vagrant up", "changed", name))
         return []
+
+    def _say_all(self, last: dict[str, str], listen: Listener) -> None:
+        with self.log.open("a", encoding="utf-8", buffering=1) as log:
+            for line in self._vagrant.up(provider="libvirt", stream_output=True):
+                # A progress bar is drawn over itself, thousands of times.
+                said = line.rpartition(CLEAR)[2]
+                log.write(said)
+                self._tell(said, last, listen)
 
     def _tell(self, line: str, last: dict[str, str], listen: Listener) -> None:
         found = SAYS.match(line)
@@ -99,32 +112,43 @@ class Vagrant:
         last[found["node"]] = found["words"]
         listen(Event(PHASE, "vagrant up", "progress", found["node"], detail=found["words"][:60]))
 
-    def _failure(self, error: CalledProcessError, seconds: float) -> LabError:
+    def _failure(self, verb: str, error: CalledProcessError, seconds: float) -> LabError:
         said = tail(FRAME.sub("", self.log.read_text(encoding="utf-8", errors="replace")))
         end = f"did not end within {seconds:.0f} s" if seconds else f"failed ({error.returncode})"
         mend = "Set provider.driver to qemu (emulation)" if NO_KVM in said else "Mend that"
         return LabError(
-            f"vagrant up {end}",
+            f"vagrant {verb} {end}",
             f"{said}\nAll that it said is in {self.log}.",
             f"{mend} and run `kubelab up` again: machines that are up stay as they are.",
         )
 
-    def destroy_all(self, seconds: float) -> None:
+    def destroy_all(self) -> None:
         """Let vagrant remove what it knows of; that it fails or hangs is no matter here."""
-        deadline = threading.Timer(seconds, end_children)
-        deadline.start()
-        with suppress(CalledProcessError, FileNotFoundError, RuntimeError):
+        failures = (CalledProcessError, FileNotFoundError, RuntimeError)
+        with self._deadline(SECONDS), suppress(*failures):
             self._vagrant.destroy()
-        deadline.cancel()
 
     def keys(self) -> Mapping[str, Path]:
-        """The private key of each machine's user vagrant."""
-        text = self._vagrant.ssh_config()
+        """The private key of each machine's user vagrant.
+
+        Raises:
+            LabError: vagrant failed, or did not end in time.
+        """
+        with self._deadline(SECONDS) as late:
+            try:
+                text = self._vagrant.ssh_config()
+            except CalledProcessError as error:
+                taken = SECONDS if late.is_set() else 0
+                raise self._failure("ssh-config", error, taken) from None
         blocks = re.findall(r"^Host (\S+)\n((?:  .*\n?)*)", text, re.M)
         found = {host: re.search(r'IdentityFile "?([^"\n]+)', block) for host, block in blocks}
         return {host: Path(match[1]) for host, match in found.items() if match}
 
-    def known_ids(self) -> set[str]:
-        """The domains that vagrant knows of, by their UUIDs."""
-        files = (self.folder / ".vagrant/machines").glob("*/libvirt/id")
-        return {file.read_text(encoding="utf-8").strip() for file in files}
+    def finished_ids(self) -> set[str]:
+        """The domains with which vagrant got to the end, by their UUIDs.
+
+        It writes this mark last. A machine of its without one has no address and no name: vagrant
+        gives them while it makes a machine, and not when it starts one that is there.
+        """
+        files = (self.folder / ".vagrant/machines").glob("*/libvirt/action_provision")
+        return {file.read_text(encoding="utf-8").strip().rpartition(":")[2] for file in files}

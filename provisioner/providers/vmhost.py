@@ -12,8 +12,9 @@ import psutil
 
 from provisioner.asking import Answer, put
 from provisioner.model import Finding, Node
-from provisioner.providers.hypervisor import POOL_PATH, Hypervisor, answers, is_local
+from provisioner.providers.hypervisor import POOL_PATH, Hypervisor
 from provisioner.providers.kvm import DEVICE, nested, probe_kvm
+from provisioner.providers.libvirtd import answers, is_local
 from provisioner.providers.network import routes_over
 from provisioner.shell import run
 from provisioner.spec import VagrantOptions

@@ -65,6 +65,20 @@ def test_swap_is_refused_and_named(storage, disk):
         storage.volume_of(Module(), disk)
 
 
+def test_what_came_onto_a_disk_since_it_was_wiped_is_kept(storage, disk, monkeypatch):
+    make("mkfs.ext4", "-q", "-F", disk)
+    uuid = storage.probe(Module(), disk)["UUID"]
+    folder = "/var/lib/docker"
+    monkeypatch.setattr(storage, "read", lambda path: FSTAB if path == "/etc/fstab" else "")
+    assert not storage.is_set_up(Module(), disk, folder)
+    lines = storage.fstab_with(FSTAB, uuid, "ext4", folder)
+    monkeypatch.setattr(storage, "read", lambda path: lines if path == "/etc/fstab" else "")
+    assert storage.is_set_up(Module(), disk, folder)
+    assert not storage.is_set_up(Module(), disk, "/srv")
+    make("mkfs.ext4", "-q", "-F", disk)
+    assert not storage.is_set_up(Module(), disk, folder)
+
+
 FSTAB = "UUID=1 / ext4 defaults 0 1\n# /dev/vdb /var/lib/docker ext4 defaults 0 2\n"
 
 

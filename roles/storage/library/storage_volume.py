@@ -29,7 +29,7 @@ options:
     choices: [ext4, xfs]
     default: ext4
   wipe:
-    description: Whether what is on the disk may be lost.
+    description: Whether what is on the disk may be lost. What came onto it since it was mounted there is kept.
     type: bool
     default: false
   services:
@@ -141,6 +141,13 @@ def volume_of(module, disk):
     return disk
 
 
+def is_set_up(module, disk, folder):
+    """Whether an earlier run made the disk the folder's: what it holds came after the wish to wipe it."""
+    uuid = probe(module, (partitions(disk) or [disk])[0]).get("UUID")
+    lines = [line.split()[:2] for line in read("/etc/fstab").splitlines()]
+    return uuid is not None and ["UUID=" + uuid, folder] in lines
+
+
 def make_volume(module, disk, kind):
     """One partition over the whole disk, and a filesystem on it."""
     call(module, "wipefs", "-a", disk)
@@ -241,7 +248,8 @@ def main():
     mounted = mounted_at(folder)
     if mounted and not mounted.startswith(disk):
         module.fail_json(msg="{0} is mounted at {1} already, not {2}".format(mounted, folder, disk))
-    device = mounted or (None if wanted["wipe"] else volume_of(module, disk))
+    wipe = wanted["wipe"] and not is_set_up(module, disk, folder)
+    device = mounted or (None if wipe else volume_of(module, disk))
     fresh = device is None
     if module.check_mode and fresh:
         module.exit_json(changed=True, device=disk, uuid="")

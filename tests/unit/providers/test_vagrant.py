@@ -6,7 +6,8 @@ import time
 import pytest
 
 from provisioner.errors import LabError
-from provisioner.providers.diagnosis import console_tail, why_no_address
+from provisioner.providers import vagrantcli
+from provisioner.providers.diagnosis import console_tail, why_no_answer
 from provisioner.providers.hypervisor import DomainFacts
 from provisioner.providers.vagrantcli import Vagrant
 
@@ -53,7 +54,7 @@ def test_a_console_is_shown_without_what_moves_the_cursor(tmp_path):
 
 
 def test_no_address_ends_in_a_diagnosis(tmp_path):
-    error = why_no_address(Hypervisor(), "one", tmp_path, tmp_path / "vagrant.log")
+    error = why_no_answer(Hypervisor(), "one", tmp_path, tmp_path / "vagrant.log")
     assert "one" in error.brief
     for word in ("console", "DHCP leases", "virbr7", "vagrant.log"):
         assert word in error.details
@@ -62,7 +63,7 @@ def test_no_address_ends_in_a_diagnosis(tmp_path):
 
 def test_a_host_without_nft_still_ends_in_a_diagnosis(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    error = why_no_address(Hypervisor(), "one", tmp_path, tmp_path / "vagrant.log")
+    error = why_no_answer(Hypervisor(), "one", tmp_path, tmp_path / "vagrant.log")
     assert "nft: no such program" in error.details
     assert "DHCP leases" in error.details
 
@@ -93,10 +94,17 @@ def test_a_vagrant_that_hangs_is_given_up(program):
     assert "kubelab up" in caught.value.hint
 
 
-def test_machines_without_an_address_are_named_when_time_is_up(program):
+def test_machines_that_do_not_answer_are_named_when_time_is_up(program):
     waits = 'echo "==> one: Waiting for domain to get an IP address..."'
-    vagrant = program(f"{waits}; exec sleep 60")
-    assert vagrant.up(["one", "two"], print, seconds=1) == ["one"]
+    answers = 'echo "    two: SSH auth method: private key"; echo "==> three: Machine booted"'
+    vagrant = program(f"{waits}; {answers}; exec sleep 60")
+    assert vagrant.up(["one", "two", "three"], print, seconds=1) == ["one", "two"]
+
+
+def test_keys_that_do_not_come_end_in_words(program, monkeypatch):
+    monkeypatch.setattr(vagrantcli, "SECONDS", 1)
+    with pytest.raises(LabError, match="vagrant ssh-config did not end within 1 s"):
+        program("exec sleep 60").keys()
 
 
 def test_what_failed_is_quoted_and_not_where_in_ruby(program):

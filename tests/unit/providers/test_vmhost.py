@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from provisioner.providers import vmhost
-from provisioner.providers.hypervisor import hop_of
+from provisioner.providers.libvirtd import hop_of
 from provisioner.providers.ssh import SshAccess
 
 
