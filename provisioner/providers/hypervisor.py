@@ -211,8 +211,17 @@ class Hypervisor:
             domain.destroy()
         flags = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
         domain.undefineFlags(flags | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+        self._remove_disks(name)
+
+    def _remove_disks(self, name: str) -> None:
         for volume in self._volumes_of(name):
             volume.delete()
+
+    def remove_stray_disks(self, nodes: Sequence[str]) -> None:
+        """Remove the volumes of nodes that have no domain; nothing can be made over them."""
+        for node in nodes:
+            if self.domain(node) is None:
+                self._remove_disks(self.prefix + node)
 
     def sweep(self, *, with_boxes: bool) -> None:
         """Remove all that is the lab's; the pool ``with_boxes`` too, if no other lab uses it."""

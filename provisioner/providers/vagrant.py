@@ -237,7 +237,6 @@ class VagrantProvider(ReachedBySsh):
     def _make(self, listen: Listener) -> None:
         if self.box is None:
             raise HostError("no box", "", "Run `kubelab artifacts build` first.")
-        self._forget_remains()
         lab = VagrantLab(
             lab=self.lab,
             nodes=self.nodes,
@@ -254,6 +253,7 @@ class VagrantProvider(ReachedBySsh):
         draft.replace(self.folder / "Vagrantfile")
         names = [node.name for node in self.nodes]
         with pool_with_box(self.hypervisor, self.vagrant_home, self.box, listen):
+            self._forget_remains()
             waiting = self.vagrant.up(names, listen, seconds=BOOT_SECONDS[self.driver])
         if waiting:
             raise why_no_answer(self.hypervisor, waiting[0], POOL_PATH, self.vagrant.log)
@@ -262,11 +262,12 @@ class VagrantProvider(ReachedBySsh):
         self.access.trust(let_in)
 
     def _forget_remains(self) -> None:
-        """Remove domains of a killed run with which vagrant never got to the end."""
+        """Remove what a killed run left with which vagrant never got to the end."""
         finished = self.vagrant.finished_ids()
         for domain in list(self.hypervisor.own_domains()):
             if domain.UUIDString() not in finished:
                 self.hypervisor.remove(domain)
+        self.hypervisor.remove_stray_disks([node.name for node in self.nodes])
 
     def _await(self, node: Node, listen: Listener) -> None:
         try:

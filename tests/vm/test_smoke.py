@@ -13,6 +13,7 @@ import yaml
 
 from provisioner.lab import cache
 from provisioner.providers.hypervisor import BOX_VOLUME
+from provisioner.providers.network import short
 from tests.conftest import HOME, PROJECT, Lab
 from tests.vm.shared import POOL, SECONDS, SPEC, killed_when, libvirt_state, virsh
 
@@ -43,7 +44,12 @@ class TestOneMachine:
         assert 2**24 < sent[0].stat().st_size < whole
 
     def test_up_is_killed_while_the_machine_boots(self, vm):
-        """Vagrant gives a machine its address when it makes it, and never again."""
+        """Vagrant gives a machine its address when it makes it, and never again.
+
+        Nor does it make one over a disk that was made before it was killed, and its domain not yet.
+        """
+        name = f"kubelab-vm-{short(str(vm.dir.resolve()), 6)}-solo.img"
+        subprocess.run(["virsh", "vol-create-as", "kubelab", name, "1M"], check=True)
         assert killed_when(vm, lambda: [d for d in virsh("list", "--name") if "kubelab-vm-" in d])
 
     def test_vagrant_takes_the_file_and_up_ends_with_a_cluster(self, vm):

@@ -37,6 +37,15 @@ def test_a_domain_has_its_own_disks_and_not_those_of_a_longer_name(stock):
     assert sorted(disks) == ["kubelab-a-1-worker1-vdb.qcow2", "kubelab-a-1-worker1.img"]
 
 
+def test_disks_without_a_domain_are_removed(stock):
+    stock.add("one")
+    stock.add("two")
+    stock.own.domain("two").undefine()
+    stock.own.remove_stray_disks(["one", "two", "three"])
+    disks = [volume.name() for volume in stock.own.volumes()]
+    assert sorted(disks) == ["kubelab-a-1-one-vdb.qcow2", "kubelab-a-1-one.img"]
+
+
 def test_a_domain_is_ours_by_its_description_alone(stock):
     stock.add("one")
     stock.add("two", mark="kubelab lab a-12")
