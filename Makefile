@@ -80,7 +80,7 @@ test-real: setup ## Machines, roles and a whole lab, for real (root)
 test-vm: setup ## One virtual machine and all that is done with it; by emulation a quarter of an hour
 	@$(BIN)/pytest -q tests/vm
 
-test-kvm: setup ## The three-node lab on virtual machines; by emulation for an hour and a quarter
+test-kvm: setup ## The three-node lab on virtual machines; by emulation for half an hour
 	@$(BIN)/pytest -q -s tests/kvm
 
 test-centos7: setup ## CentOS 7 on virtual machines, whole, with one report to send back: SPEC=FILE
