@@ -105,7 +105,7 @@ class Hypervisor:
         pools = [pool for pool in self.link.listAllStoragePools() if pool.name() == POOL]
         if not pools or not pools[0].isActive():
             return []
-        # Refused while a volume is being filled; what libvirt knows is all there is even then.
+        # Refused while libvirt makes a volume; what it knows is all there is even then.
         with suppress(libvirt.libvirtError):
             pools[0].refresh()
         volumes: list[Any] = pools[0].listAllVolumes()
@@ -130,7 +130,7 @@ class Hypervisor:
         try:
             pool.refresh()
         except libvirt.libvirtError:
-            # Not started, or its folder went away under it; or a volume is being filled.
+            # Not started, or its folder went away under it; or a volume is being made.
             if pool.isActive():
                 with suppress(libvirt.libvirtError):
                     pool.destroy()
