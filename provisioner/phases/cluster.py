@@ -148,15 +148,16 @@ def _wait_for(context: Context, names: list[str]) -> None:
 
 @dataclass
 class WaitForNodes:
-    """Wait until every node whose machine runs is Ready by a heartbeat newer than this command."""
+    """Wait until every node is Ready by a heartbeat that is newer than this command."""
 
     key: str = "ready"
     title: str = "Ready"
 
     def needed(self, context: Context) -> bool:
-        """Whether a cluster runs: a snapshot may be of machines that were stopped, or had none."""
-        running = context.spec.control_plane.name in self._running(context)
-        return running and context.lab.kubeconfig.exists()
+        """Whether a cluster runs: machines may have none yet, or a snapshot be of stopped ones."""
+        if not context.lab.kubeconfig.exists():
+            return False
+        return any(machine.state == "running" for machine in context.provider.machines())
 
     def run(self, context: Context) -> str:
         """Wait.
@@ -164,12 +165,9 @@ class WaitForNodes:
         Raises:
             LabError: a node did not come back; names it.
         """
-        names = self._running(context)
+        names = [node.name for node in context.spec.nodes]
         _wait_for(context, names)
-        return f"{len(names)} of {len(context.spec.nodes)} nodes"
-
-    def _running(self, context: Context) -> list[str]:
-        return [m.name for m in context.provider.machines() if m.state == "running"]
+        return f"{len(names)} of {len(names)} nodes"
 
 
 def kubectl_of(context: Context) -> Kubectl:

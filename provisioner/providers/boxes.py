@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from provisioner.model import Event, Listener
 from provisioner.providers.hypervisor import BOX_VOLUME, Hypervisor
+from provisioner.providers.vagrantcli import PHASE
 from provisioner.render import BoxFile
 
 
@@ -21,7 +22,7 @@ def _lock(home: Path) -> FileLock:
     return FileLock(home / "libvirt.lock")
 
 
-def _forget_remains(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
+def _has_whole(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
     """Whether libvirt has the whole box; what it has of it otherwise is removed.
 
     What was never unpacked in vagrant's ``home`` was not being sent from here either.
@@ -48,11 +49,11 @@ def pool_with_box(
         lock.acquire(blocking=False)
     except Timeout:
         said = "waiting for another lab that sends its box to libvirt"
-        listen(Event("machines", "vagrant up", "progress", detail=said))
+        listen(Event(PHASE, "vagrant up", "progress", detail=said))
         lock.acquire()
     try:
         hypervisor.ensure_pool()
-        if _forget_remains(hypervisor, home, box):
+        if _has_whole(hypervisor, home, box):
             lock.release()
         yield
     finally:

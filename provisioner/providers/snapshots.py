@@ -59,20 +59,25 @@ class Snapshots:
             for domain in active:
                 domain.resume()
 
-    def restore(self, name: str, listen: Listener) -> None:
+    def restore(self, name: str, listen: Listener) -> set[str]:
         """Bring all back, paused; then let all go on at the same moment.
+
+        Returns the nodes that ran when it was saved, and run again.
 
         Raises:
             LabError: there is none of that name, or libvirt refuses.
         """
         self._refuse_unknown(name)
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
-        domains = self._domains()
+        domains, ran = self._domains(), set()
         try:
             for node, domain in domains.items():
                 listen(Event(PHASE, "restore", "start", node))
                 snapshot = domain.snapshotLookupByName(name)
-                paused = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED if _was_running(snapshot) else 0
+                paused = 0
+                if _was_running(snapshot):
+                    ran.add(node)
+                    paused = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED
                 domain.revertToSnapshot(snapshot, flags | paused)
                 listen(Event(PHASE, "restore", "changed", node))
             for domain in domains.values():
@@ -80,6 +85,7 @@ class Snapshots:
                     domain.resume()
         except libvirt.libvirtError as error:
             raise _refused("restore", error) from None
+        return ran
 
     def delete(self, name: str) -> None:
         """Delete a snapshot of all nodes.

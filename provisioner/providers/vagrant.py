@@ -22,7 +22,7 @@ from provisioner.providers.libvirtd import answers, ensure_service, hop_of
 from provisioner.providers.network import short
 from provisioner.providers.snapshots import Snapshots
 from provisioner.providers.ssh import ReachedBySsh, make_key
-from provisioner.providers.vagrantcli import Vagrant
+from provisioner.providers.vagrantcli import PHASE, Vagrant
 from provisioner.providers.vmhost import VmHost, probe_vm_host
 from provisioner.render import (
     BOOT_SECONDS,
@@ -33,7 +33,6 @@ from provisioner.render import (
 )
 from provisioner.spec import VagrantOptions
 
-PHASE = "machines"
 ARTIFACTS = "/var/lib/kubelab/artifacts"
 
 
@@ -174,8 +173,8 @@ class VagrantProvider(ReachedBySsh):
             LabError: there is none of that name, or libvirt refuses.
         """
         self.hypervisor.wake()
-        self._shots.restore(name, listen)
-        awake = [n for n in self.nodes if self.hypervisor.facts(n.name).state == "running"]
+        ran = self._shots.restore(name, listen)
+        awake = [node for node in self.nodes if node.name in ran]
         self._in_parallel(self._await, awake, listen)
         for node in awake:
             self.exec(node, ["date", "--utc", "--set", f"@{int(time.time())}"])

@@ -110,3 +110,16 @@ def _command_lines():
 def test_a_line_without_end_is_cut():
     assert tail("x" * 5000) == "x" * 600 + " ..."
     assert tail("\n\nshort\n") == "short"
+
+
+def test_what_is_to_outlive_us_stays_when_the_rest_is_given_up(tmp_path):
+    code = (
+        "import subprocess, sys, time; from pathlib import Path;"
+        "from provisioner.shell import end_children, spawn;"
+        "ours = subprocess.Popen(['sleep', '60']);"
+        "others = spawn(['sleep', '60'], Path(sys.argv[1]));"
+        "end_children(); print(ours.wait(10)); time.sleep(0.3); print(others.poll());"
+        "others.kill()"
+    )
+    done = run([sys.executable, "-c", code, str(tmp_path / "log")], cwd=PROJECT)
+    assert done.stdout.split() == ["-9", "None"]

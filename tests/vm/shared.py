@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from provisioner.providers.network import short
+
 SECONDS = 1800
 POOL = Path("/var/lib/libvirt/kubelab")
 SPEC = {
@@ -43,6 +45,11 @@ def libvirt_state():
         "pools": virsh("pool-list", "--all", "--name"),
         "files": sorted(str(path) for path in POOL.rglob("*")) if POOL.is_dir() else [],
     }
+
+
+def domain_of(lab):
+    """The name at libvirt of the lab's machine."""
+    return f"kubelab-{lab.name}-{short(str(lab.dir.resolve()), 6)}-solo"
 
 
 def killed_when(lab, there):

@@ -13,9 +13,8 @@ import yaml
 
 from provisioner.lab import cache
 from provisioner.providers.hypervisor import BOX_VOLUME
-from provisioner.providers.network import short
 from tests.conftest import HOME, PROJECT, Lab
-from tests.vm.shared import POOL, SECONDS, SPEC, killed_when, libvirt_state, virsh
+from tests.vm.shared import POOL, SECONDS, SPEC, domain_of, killed_when, libvirt_state, virsh
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +47,9 @@ class TestOneMachine:
 
         Nor does it make one over a disk that was made before it was killed, and its domain not yet.
         """
-        name = f"kubelab-vm-{short(str(vm.dir.resolve()), 6)}-solo.img"
-        subprocess.run(["virsh", "vol-create-as", "kubelab", name, "1M"], check=True)
-        assert killed_when(vm, lambda: [d for d in virsh("list", "--name") if "kubelab-vm-" in d])
+        disk = f"{domain_of(vm)}.img"
+        subprocess.run(["virsh", "vol-create-as", "kubelab", disk, "1M"], check=True)
+        assert killed_when(vm, lambda: domain_of(vm) in virsh("list", "--name"))
 
     def test_vagrant_takes_the_file_and_up_ends_with_a_cluster(self, vm):
         vm.up(SECONDS)
@@ -144,7 +143,7 @@ class TestOneMachine:
         vm.run("snapshot", "delete", "off", *name)
 
     def test_after_all_that_a_reboot_of_the_host_ends_start_brings_it_back(self, vm):
-        domain = next(d for d in virsh("list", "--name") if d.endswith("-solo"))
+        domain = domain_of(vm)
         prefix = domain.removesuffix("solo")
         networks = [n for n in virsh("net-list", "--name") if n.startswith(prefix)]
         assert len(networks) == 2
@@ -157,20 +156,25 @@ class TestOneMachine:
         assert vm.status()["nodes"][0]["disk_mib"] > 0
 
     def test_a_paused_machine_goes_on(self, vm):
-        domain = next(d for d in virsh("list", "--name") if d.endswith("-solo"))
+        domain = domain_of(vm)
         subprocess.run(["virsh", "suspend", domain], check=True, capture_output=True)
         assert vm.status()["phase"] == "stopped"
         vm.json("start", "--name", vm.name, seconds=SECONDS)
         assert vm.status()["phase"] == "running"
 
     def test_machines_outlive_libvirtd(self, vm):
-        ours = [p for p in psutil.process_iter() if p.name() == "libvirtd"]
-        if not ours or ours[0].parent().name() != "tini":
-            pytest.skip("libvirtd is a service of this host's")
-        ours[0].terminate()
-        ours[0].wait(30)
+        def end_libvirtd():
+            ours = [p for p in psutil.process_iter() if p.name() == "libvirtd"]
+            if not ours or ours[0].parent().name() != "tini":
+                pytest.skip("libvirtd is a service of this host's")
+            ours[0].terminate()
+            ours[0].wait(30)
+
+        end_libvirtd()
         vm.json("start", "--name", vm.name, seconds=SECONDS)
         assert vm.status()["phase"] == "running"
+        end_libvirtd()
+        assert vm.json("snapshot", "list", "--name", vm.name)["snapshots"] == []
 
     def test_destroy_leaves_libvirt_as_it_was(self, vm):
         others = [d for d in virsh("list", "--all", "--name") if "kubelab-vm-" not in d]

@@ -10,11 +10,10 @@ import yaml
 
 from provisioner.artifacts.catalog import known_by
 from provisioner.lab import profiles
-from provisioner.providers.network import short
 from provisioner.spec import read_spec
 from tests.conftest import Lab
 from tests.unit.test_vagrantfile import VIRTUAL, vagrantfile
-from tests.vm.shared import POOL, SPEC, libvirt_state, virsh
+from tests.vm.shared import POOL, SPEC, domain_of, libvirt_state, virsh
 
 
 def refused(tmp_path, change, code):
@@ -60,7 +59,7 @@ def test_a_box_that_nobody_has_is_refused(tmp_path):
 def test_a_strange_domain_of_our_name_is_not_touched(tmp_path):
     lab = Lab("vm")
     lab.spec.write_text(yaml.safe_dump(SPEC))
-    name = f"kubelab-vm-{short(str(lab.dir.resolve()), 6)}-solo"
+    name = domain_of(lab)
     text = f"<domain type='qemu'><name>{name}</name><memory>65536</memory>"
     text += "<os><type arch='x86_64'>hvm</type></os></domain>"
     (tmp_path / "strange.xml").write_text(text)
