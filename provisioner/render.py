@@ -10,12 +10,10 @@ from typing import Any
 import jinja2
 import yaml
 
-from provisioner.model import Node
+from provisioner.model import DOCKER_DISK, Node
 from provisioner.spec import LabSpec, VagrantOptions
 
 VAGRANTFILE = Path(__file__).resolve().parents[1] / "Vagrantfile.j2"
-# What the storage role finds a disk by; virtio takes at most 20 characters.
-DOCKER_SERIAL = "kubelab-docker"
 BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
 # A machine's part of the processors where emulated ones crowd them. What counts is the proportion
 # among libvirt's domains; another's has 1024 by itself with cgroup v1, and 100 with v2.
@@ -121,7 +119,7 @@ def _ruby(value: Any) -> str:
 
 
 def _disks(node: Node, docker_gib: int) -> list[dict[str, Any]]:
-    disks = [{"gib": docker_gib, "serial": DOCKER_SERIAL}] if docker_gib else []
+    disks = [{"gib": docker_gib, "serial": DOCKER_DISK}] if docker_gib else []
     more = enumerate(node.disks_gib, start=1)
     return disks + [{"gib": gib, "serial": f"kubelab-data{number}"} for number, gib in more]
 
@@ -139,6 +137,8 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
         autoescape=False,  # noqa: S701
     )
     environment.filters["ruby"] = _ruby
+    # A baked box brings it, with images on it.
+    docker_gib = 0 if options.box.baked else options.docker_disk_gib
     values = vars(lab) | options.model_dump(exclude={"name", "box", "driver"})
     values |= {
         "cpu_mode": "custom" if options.cpu_model else mode,
@@ -146,6 +146,6 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
         "netmask": str(lab.network.netmask),
         "boot_timeout": BOOT_SECONDS[lab.driver],
         "shares": SHARES if emulated else {},
-        "nodes": [vars(n) | {"disks": _disks(n, options.docker_disk_gib)} for n in lab.nodes],
+        "nodes": [vars(n) | {"disks": _disks(n, docker_gib)} for n in lab.nodes],
     }
     return environment.from_string(VAGRANTFILE.read_text(encoding="utf-8")).render(values)

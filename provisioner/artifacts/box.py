@@ -9,16 +9,20 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from provisioner.artifacts.catalog import Box, MachineRoot
 from provisioner.artifacts.debian import Tell, make_root
+from provisioner.model import DOCKER_DISK
 from provisioner.shell import TETHER, run
 
 GRUB = Path("/usr/lib/grub/i386-pc")
 # The user vagrant's key, made with the box: the one that the whole world knows is never let in.
 KEY = "vagrant_private_key"
+# Unless it is told what guest this is, vagrant asks a machine some forty questions by SSH.
 VAGRANTFILE = f"""\
 Vagrant.configure("2") do |config|
+  config.vm.guest = "{{guest}}"
   config.ssh.private_key_path = File.expand_path("../{KEY}", __FILE__)
   config.ssh.insert_key = false
 end
@@ -37,15 +41,16 @@ auto eth0
 iface eth0 inet dhcp
 source /etc/network/interfaces.d/*
 """
-HOST_KEYS = """\
+# Of one kind: an RSA key takes an emulated processor ten seconds.
+HOST_KEY = """\
 [Unit]
-Description=SSH host keys of this machine
+Description=SSH host key of this machine
 ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
 Before=ssh.service
 
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/ssh-keygen -A
+ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
 
 [Install]
 WantedBy=multi-user.target
@@ -59,10 +64,14 @@ GRUB_MODULES = (
 
 @dataclass(frozen=True)
 class Baked:
-    """What a baked box has beyond a plain one: an artifact set, and its images in docker."""
+    """What a baked box has beyond a plain one: an artifact set, and its images in docker.
+
+    docker's folder is a second disk of the box, of ``docker_disk_gib`` GiB, or with 0 on its root.
+    """
 
     folder: Path
     archives: Sequence[Path]
+    docker_disk_gib: int
 
 
 def make_box(cache: Path, box: Box, baked: Baked | None, into: Path, tell: Tell) -> None:
@@ -74,23 +83,22 @@ def make_box(cache: Path, box: Box, baked: Baked | None, into: Path, tell: Tell)
     tree = into / "tree"
     root: MachineRoot = box
     if baked:
-        more = {
-            "packages": [*box.packages, *box.baked],
-            "disabled": [*box.disabled, *box.baked_disabled],
-        }
-        root = box.model_copy(update=more)
+        root = box.model_copy(update={"packages": [*box.packages, *box.baked]})
     make_root(cache, root, tree, lambda detail, far: tell(detail, far and far * 0.6))
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "vagrant", "-f", str(into / KEY)])
     _configure(tree, box, (into / f"{KEY}.pub").read_text(encoding="utf-8"))
     if baked:
         tell("loading images into docker", 0.6)
-        _bake(tree, baked)
+        _bake(tree, box, baked)
     tell("writing the disk", 0.75)
-    image = into / "box.img"
-    _write_image(tree, box, into / "raw.img", image)
+    images = [into / "box.img"]
+    if baked and baked.docker_disk_gib:
+        images.append(into / "docker.img")
+        _write_docker_disk(tree, baked.docker_disk_gib, images[-1])
+    _write_image(tree, box, into / "raw.img", images[0])
     run(["rm", "-rf", "--one-file-system", str(tree), str(into / "raw.img")])
     tell("packing", 0.95)
-    _pack(box, image, into / BOX)
+    _pack(box, images, into / BOX)
 
 
 def _put(path: Path, text: str, mode: int = 0o644) -> None:
@@ -108,7 +116,7 @@ def _configure(tree: Path, box: Box, public_key: str) -> None:
     _put(tree / "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 kubelab\n")
     _put(tree / "etc/fstab", f"LABEL={ROOT_LABEL} / ext4 errors=remount-ro 0 1\n")
     _put(tree / "etc/network/interfaces", INTERFACES)
-    _put(tree / "etc/systemd/system/ssh-host-keys.service", HOST_KEYS)
+    _put(tree / "etc/systemd/system/ssh-host-keys.service", HOST_KEY)
     _put(tree / "etc/sudoers.d/vagrant", "vagrant ALL=(ALL) NOPASSWD: ALL\n", 0o440)
     # Looking up the name of whoever logs in waits for a DNS server that a closed network has not.
     _put(tree / "etc/ssh/sshd_config.d/kubelab.conf", "UseDNS no\n")
@@ -117,6 +125,8 @@ def _configure(tree: Path, box: Box, public_key: str) -> None:
     (tree / "home/vagrant/.ssh").chmod(0o700)
     _in_root(tree, "chown", "-R", "vagrant:vagrant", "/home/vagrant")
     run(["systemctl", f"--root={tree}", "enable", "ssh-host-keys.service"])
+    # It waits until udev is done with every device, and that of the network is there before.
+    run(["systemctl", f"--root={tree}", "mask", "ifupdown-pre.service"])
     # Only the drivers that a virtual machine has: a third of the size, and less to unpack at boot.
     _put(tree / "etc/initramfs-tools/conf.d/kubelab", "MODULES=list\n")
     _put(tree / "etc/initramfs-tools/modules", "".join(f"{m}\n" for m in box.initramfs_modules))
@@ -131,12 +141,40 @@ def _configure(tree: Path, box: Box, public_key: str) -> None:
     )
 
 
-def _bake(tree: Path, baked: Baked) -> None:
+def _bake(tree: Path, box: Box, baked: Baked) -> None:
     place = tree / "var/lib/kubelab/artifacts"
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(baked.folder, place)
     archives = [str(Path("/var/lib/kubelab/artifacts") / path) for path in baked.archives]
     run([*TETHER, "bash", str(PRELOAD), str(tree), *archives])
+    # The one that loads images here takes its settings from the command line.
+    settings = json.dumps(box.baked_daemon, indent=4, sort_keys=True)
+    _put(tree / "etc/docker/daemon.json", f"{settings}\n")
+
+
+def _write_docker_disk(tree: Path, gib: int, image: Path) -> None:
+    """Move docker's folder onto a disk of its own, without partitions, and let it be mounted."""
+    content, raw = image.with_suffix(".tree"), image.with_suffix(".raw")
+    folder, uuid = Path("/var/lib/docker"), str(uuid4())
+    place = tree / folder.relative_to("/")
+    place.rename(content)
+    place.mkdir(mode=0o710)
+    _make_ext4(content, DOCKER_DISK, raw, gib * 2**20, uuid=uuid)
+    with (tree / "etc/fstab").open("a", encoding="utf-8") as fstab:
+        # The line that the role storage would write.
+        fstab.write(f"UUID={uuid} {folder} ext4 defaults,x-systemd.device-timeout=15min 0 2\n")
+    run(["qemu-img", "convert", "-O", "qcow2", str(raw), str(image)])
+    run(["rm", "-rf", "--one-file-system", str(content), str(raw)])
+
+
+def _make_ext4(
+    tree: Path, label: str, into: Path, kib: int, *, offset: int = 0, uuid: str = "random"
+) -> None:
+    """A filesystem of ``kib`` KiB with what is in ``tree``, at an offset in bytes of a file."""
+    # Without a lazy table the first boot would spend its time on one.
+    options = f"offset={offset},lazy_itable_init=0,lazy_journal_init=0"
+    what = ("-L", label, "-U", uuid, "-E", options, "-d", str(tree))
+    run(["mkfs.ext4", "-q", "-F", *what, str(into), f"{kib}k"])
 
 
 def _write_image(tree: Path, box: Box, raw: Path, image: Path) -> None:
@@ -145,15 +183,7 @@ def _write_image(tree: Path, box: Box, raw: Path, image: Path) -> None:
         file.truncate(blocks * SECTOR)
     layout = f"label: dos\nstart={FIRST}, type=83, bootable\n"
     run(["sfdisk", "--quiet", str(raw)], stdin=layout)
-    size = (blocks - FIRST) * SECTOR // 1024
-    # Without a lazy table the first boot would spend its time on one.
-    options = f"offset={FIRST * SECTOR},lazy_itable_init=0,lazy_journal_init=0"
-    run(
-        [
-            *("mkfs.ext4", "-q", "-F", "-L", ROOT_LABEL, "-E", options, "-d", str(tree)),
-            *(str(raw), f"{size}k"),
-        ]
-    )
+    _make_ext4(tree, ROOT_LABEL, raw, (blocks - FIRST) * SECTOR // 1024, offset=FIRST * SECTOR)
     _install_grub(raw)
     run(["qemu-img", "convert", "-O", "qcow2", str(raw), str(image)])
 
@@ -178,12 +208,14 @@ def _install_grub(raw: Path) -> None:
     core.unlink()
 
 
-def _pack(box: Box, image: Path, into: Path) -> None:
+def _pack(box: Box, images: Sequence[Path], into: Path) -> None:
     facts = {"provider": "libvirt", "format": "qcow2", "virtual_size": box.disk_gib}
+    if len(images) > 1:
+        facts["disks"] = [{"path": image.name} for image in images]
     folder = into.parent
     _put(folder / "metadata.json", json.dumps(facts))
-    _put(folder / "Vagrantfile", VAGRANTFILE)
-    names = ["metadata.json", "Vagrantfile", KEY, image.name]
+    _put(folder / "Vagrantfile", VAGRANTFILE.format(guest=box.guest))
+    names = ["metadata.json", "Vagrantfile", KEY, *(image.name for image in images)]
     into.touch(mode=0o600)
     run(["tar", "--create", "--file", str(into), "--directory", str(folder), *names])
     for name in (*names, f"{KEY}.pub"):

@@ -50,10 +50,14 @@ class HostPackages(Part):
 
 
 class Box(MachineRoot):
-    """A Vagrant box; a baked one has the packages ``baked`` too, and disables more services."""
+    """A Vagrant box; a baked one has the packages ``baked`` too, and docker set up.
 
+    ``guest`` is vagrant's name for the system in it, ``baked_daemon`` what is in daemon.json.
+    """
+
+    guest: str
     baked: list[str] = []
-    baked_disabled: list[str] = []
+    baked_daemon: dict[str, Any] = {}
     initramfs_modules: list[str]
     kernel_arguments: str
     disk_gib: int

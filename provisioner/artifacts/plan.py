@@ -129,7 +129,8 @@ def box_step(catalog: Catalog, name: str, baked: box.Baked | None, cache: Path) 
         else:
             box.make_box(cache, wanted, baked, into, tell)
 
-    key = content_key(wanted.model_dump(), baked.folder.name if baked else "")
+    what = (baked.folder.name, baked.docker_disk_gib) if baked else ""
+    key = content_key(wanted.model_dump(), what)
     return Step(f"box-{name}{'-baked' if baked else ''}", key, make, room=ROOM["box"])
 
 

@@ -19,7 +19,7 @@ from provisioner.artifacts.catalog import Bundle, Catalog
 from provisioner.artifacts.plan import ROOT, box_step, locate, root_step, steps_for
 from provisioner.artifacts.store import Store, content_key
 from provisioner.model import Artifact, Listener
-from provisioner.spec import NO_DASHBOARD
+from provisioner.spec import DOCKER_DISK_GIB, NO_DASHBOARD
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,17 @@ def _is_whole(folder: Path, members: list[tuple[str, Path, str]]) -> bool:
 
 @dataclass(frozen=True)
 class Order:
-    """What a lab needs of the catalogue. ``box`` is empty where no Vagrant box is wanted."""
+    """What a lab needs of the catalogue. ``box`` is empty where no Vagrant box is wanted.
+
+    ``docker_disk_gib`` is of a baked box alone: others get that disk from vagrant.
+    """
 
     kubernetes: str
     cni: str
     machine_root: bool = False
     box: str = ""
     baked: bool = False
+    docker_disk_gib: int = DOCKER_DISK_GIB
     dashboard: str = NO_DASHBOARD
 
     def bundles(self, catalog: Catalog) -> list[Bundle]:
@@ -134,7 +138,7 @@ def _box_step(catalog: Catalog, order: Order, folder: Path, cache: Path) -> Step
     images = [("node", bundle.images) for bundle in bundles]
     images += [("control-plane", bundle.control_plane) for bundle in bundles]
     archives = [Path("images", group, f"{name}.tar") for group, names in images for name in names]
-    return box_step(catalog, order.box, Baked(folder, archives), cache)
+    return box_step(catalog, order.box, Baked(folder, archives, order.docker_disk_gib), cache)
 
 
 def entries_of(catalog: Catalog, order: Order, cache: Path) -> list[tuple[Step, Path]]:

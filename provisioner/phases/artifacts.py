@@ -16,7 +16,8 @@ def order_of(spec: LabSpec) -> Order:
     """What a lab needs of the catalogue."""
     order = Order(spec.kubernetes.version, spec.cni.name, dashboard=spec.dashboard.name)
     if isinstance(spec.provider, VagrantOptions):
-        return replace(order, box=spec.provider.box.name, baked=spec.provider.box.baked)
+        box, disk = spec.provider.box, spec.provider.docker_disk_gib
+        return replace(order, box=box.name, baked=box.baked, docker_disk_gib=disk)
     return replace(order, machine_root=True)
 
 

@@ -6,6 +6,7 @@ it, and where a killed one left it half full. No machine made from that would ev
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import libvirt
@@ -29,14 +30,17 @@ def _has_whole(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
     """
     name = box.name.replace("/", "-VAGRANTSLASH-")
     volumes = [v for v in hypervisor.volumes() if v.name().startswith(f"{name}{BOX_VOLUME}")]
-    unpacked = next((home / "boxes" / name).glob("*/libvirt/box.img"), None)
-    if unpacked is None:
+    unpacked = list((home / "boxes" / name).glob("*/libvirt/*.img"))
+    if not unpacked:
         return bool(volumes)
-    physical, size = libvirt.VIR_STORAGE_VOL_GET_PHYSICAL, unpacked.stat().st_size
-    cut_off = [volume for volume in volumes if volume.infoFlags(physical)[2] < size]
-    for volume in cut_off:
-        volume.delete()
-    return len(volumes) > len(cut_off)
+    whole = 0
+    for volume, image in product(volumes, unpacked):
+        if volume.name().endswith(f"_{image.name}"):
+            if volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2] < image.stat().st_size:
+                volume.delete()
+            else:
+                whole += 1
+    return whole == len(unpacked)
 
 
 @contextmanager

@@ -113,7 +113,8 @@ class Hypervisor:
 
     def _volumes_of(self, name: str) -> list[Any]:
         """The disks of a domain, and not those of one whose name only begins with its name."""
-        return [v for v in self.volumes() if v.name().startswith((f"{name}.", f"{name}-vd"))]
+        disks = (f"{name}.", f"{name}_", f"{name}-vd")
+        return [volume for volume in self.volumes() if volume.name().startswith(disks)]
 
     def _disk_mib(self, name: str) -> int:
         return int(sum(volume.info()[2] for volume in self._volumes_of(name)) // 2**20)

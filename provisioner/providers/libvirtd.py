@@ -1,11 +1,15 @@
 """libvirt's daemon: where it is, whether it answers, and its start on this host."""
 
+import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 import libvirt
 import tenacity
 
 from provisioner.errors import HostError
+from provisioner.providers.kvm import DEVICE
 from provisioner.shell import run, spawn, tail
 
 SOCKET = Path("/run/libvirt/libvirt-sock")
@@ -28,6 +32,19 @@ def _has_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
+def give_kvm_to_its_group(device: Path = DEVICE) -> None:
+    """What udev does with /dev/kvm, where there is none: QEMU runs as a user of the group kvm.
+
+    While that user cannot open the device and libvirt's own can, libvirt takes what it knows of
+    QEMU for outdated at every question, and asks it anew: a second, or ten where the host is busy.
+    """
+    with suppress(FileNotFoundError, PermissionError, LookupError):
+        state = device.stat()
+        if state.st_gid == 0 and not state.st_mode & stat.S_IWOTH:
+            shutil.chown(device, group="kvm")
+            device.chmod(0o660)
+
+
 def ensure_service(uri: str) -> None:
     """Start libvirt's daemon on this host unless it answers.
 
@@ -42,6 +59,7 @@ def ensure_service(uri: str) -> None:
     if _has_systemd():
         run(["systemctl", "start", "libvirtd.service"], hint="Look at `journalctl -u libvirtd`.")
     else:
+        give_kvm_to_its_group()
         spawn(["virtlogd", "--daemon"], SERVICE_LOG)
         spawn(["tini", "-s", "--", "libvirtd"], SERVICE_LOG)
     patience = tenacity.Retrying(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import CommandError, HostError, LabError
-from provisioner.model import Event, Finding, Listener, Machine, Node, Snapshot
+from provisioner.model import DOCKER_DISK, Event, Finding, Listener, Machine, Node, Snapshot
 from provisioner.providers.boxes import boxes_at_rest, pool_with_box
 from provisioner.providers.diagnosis import console_tail, why_no_answer
 from provisioner.providers.emulation import ROLE_VARS, SLOWNESS, STOP_SECONDS
@@ -24,13 +24,7 @@ from provisioner.providers.snapshots import Snapshots
 from provisioner.providers.ssh import ReachedBySsh, make_key
 from provisioner.providers.vagrantcli import PHASE, Vagrant
 from provisioner.providers.vmhost import VmHost, probe_vm_host
-from provisioner.render import (
-    BOOT_SECONDS,
-    DOCKER_SERIAL,
-    BoxFile,
-    VagrantLab,
-    render_vagrantfile,
-)
+from provisioner.render import BOOT_SECONDS, BoxFile, VagrantLab, render_vagrantfile
 from provisioner.spec import VagrantOptions
 
 ARTIFACTS = "/var/lib/kubelab/artifacts"
@@ -194,7 +188,7 @@ class VagrantProvider(ReachedBySsh):
     def group_vars(self) -> dict[str, Any]:
         """How hosts are reached, and role variables for what is peculiar about these machines."""
         docker = {
-            "disk": DOCKER_SERIAL,
+            "disk": DOCKER_DISK,
             "mount": "/var/lib/docker",
             "services": ["docker.socket", "docker.service"],
         }

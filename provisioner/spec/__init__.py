@@ -8,6 +8,7 @@ from provisioner.spec.read import parse_spec, read_spec
 from provisioner.spec.rules import Fault, Known, KnownBy
 from provisioner.spec.shape import (
     DNS_LABEL,
+    DOCKER_DISK_GIB,
     NO_DASHBOARD,
     Artifacts,
     LabSpec,
@@ -20,6 +21,7 @@ from provisioner.spec.shape import (
 
 __all__ = [
     "DNS_LABEL",
+    "DOCKER_DISK_GIB",
     "NO_DASHBOARD",
     "Artifacts",
     "Fault",

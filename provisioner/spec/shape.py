@@ -160,6 +160,7 @@ Cni = Annotated[Flannel | Bridge | Weave, Field(discriminator="name")]
 
 
 DashboardName = Literal["none", "kubernetes-dashboard", "headlamp", "kube-web-view"]
+DOCKER_DISK_GIB = 20
 NO_DASHBOARD: DashboardName = "none"
 
 
@@ -226,7 +227,10 @@ class VagrantOptions(Section):
         default=0, ge=0, le=9216, description="Of the lab's networks; 0: libvirt's own"
     )
     docker_disk_gib: int = Field(
-        default=20, ge=0, le=65536, description="A disk for /var/lib/docker in GiB; 0 for none"
+        default=DOCKER_DISK_GIB,
+        ge=0,
+        le=65536,
+        description="A disk for /var/lib/docker in GiB; 0 for none",
     )
     synced_folder: str = Field(
         default="", description="A folder of this host to copy to /vagrant on the machines"

@@ -44,7 +44,7 @@ def vagrantfile(spec, driver="qemu", box=None):
 
 
 def rich(good):
-    good["provider"] = {"name": "vagrant", "box": {"name": "debian12"}, **RICH}
+    good["provider"] = {"name": "vagrant", "box": {"name": "debian12", "baked": False}, **RICH}
     good["nodes"][1]["disks_gib"] = [5, 6]
     return parse_spec(good, "lab.yml", known_by)
 

@@ -27,7 +27,6 @@ SPEC = {
         "name": "vagrant",
         "box": {"name": "debian12", "baked": True},
         "management": "192.168.183.0/24",
-        "docker_disk_gib": 8,
     },
 }
 

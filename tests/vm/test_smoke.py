@@ -27,6 +27,24 @@ def vm():
         found.run("destroy", "--yes", "--name", found.name)
 
 
+def set_up_data_disk(lab, folder, **more):
+    """Run the storage role for the machine's extra disk, which it shall find by its serial."""
+    play = folder / "play.yml"
+    play.write_text(yaml.safe_dump([{"hosts": "cluster", "roles": ["storage"]}]))
+    volume = {"disk": "kubelab-data1", "mount": "/srv/data"} | more
+    return subprocess.run(
+        [
+            str(PROJECT / ".venv/bin/ansible-playbook"),
+            *("-i", str(lab.dir / "inventory.yml"), str(play)),
+            *("-e", json.dumps({"storage_volumes": [volume]})),
+        ],
+        env={**lab.env, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+
+
 class TestOneMachine:
     """Each test goes on from the one before."""
 
@@ -62,7 +80,7 @@ class TestOneMachine:
     def test_docker_is_on_its_own_disk_with_the_systemd_driver(self, vm):
         assert "systemd" in vm.ssh("solo", "docker info --format '{{.CgroupDriver}}'")
         mounted = json.loads(vm.ssh("solo", "findmnt --json --mountpoint /var/lib/docker"))
-        assert mounted["filesystems"][0]["source"] == "/dev/vdb1"
+        assert mounted["filesystems"][0]["source"] == "/dev/vdb"
         assert "UUID=" in vm.ssh("solo", "grep /var/lib/docker /etc/fstab")
 
     def test_a_boot_waits_for_that_disk_as_long_as_a_busy_host_needs(self, vm):
@@ -87,24 +105,16 @@ class TestOneMachine:
 
     def test_a_disk_with_data_is_not_overwritten(self, vm, tmp_path):
         vm.ssh("solo", "mkswap /dev/vdc")
-        play = tmp_path / "play.yml"
-        volume = {"disk": "kubelab-data1", "mount": "/srv/data"}
-        variables = {"storage_volumes": [volume]}
-        play.write_text(yaml.safe_dump([{"hosts": "cluster", "roles": ["storage"]}]))
-        done = subprocess.run(
-            [
-                str(PROJECT / ".venv/bin/ansible-playbook"),
-                *("-i", str(vm.dir / "inventory.yml"), str(play)),
-                *("-e", json.dumps(variables)),
-            ],
-            env={**vm.env, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-        )
+        done = set_up_data_disk(vm, tmp_path)
         assert done.returncode != 0
         assert "it holds swap" in done.stdout
         assert "wipe: true" in done.stdout
+
+    def test_by_a_wish_it_gets_a_partition_and_a_filesystem(self, vm, tmp_path):
+        done = set_up_data_disk(vm, tmp_path, wipe=True, filesystem="xfs")
+        assert done.returncode == 0, done.stdout
+        mounted = vm.ssh("solo", "findmnt --noheadings --output SOURCE,FSTYPE /srv/data")
+        assert mounted.split() == ["/dev/vdc1", "xfs"]
 
     def test_a_second_up_changes_nothing(self, vm):
         assert set(vm.up(SECONDS)["changed"].values()) == {0}

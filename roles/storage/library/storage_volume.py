@@ -16,7 +16,7 @@ description:
     refused, unless O(wipe) says that it may be lost.
 options:
   disk:
-    description: Serial number, or path below C(/dev), of the disk.
+    description: Serial number of the disk, its path below C(/dev), or the label of a filesystem on it.
     type: str
     required: true
   mount:
@@ -83,7 +83,7 @@ def call(module, *argv, **more):
 
 
 def find_disk(module, name):
-    """The path of a disk: by its path, by udev's link, or by what the driver says of its serial."""
+    """The path of a disk: by its path, by udev's link, by what the driver says of its serial, or by a label."""
     if name.startswith("/dev/"):
         if os.path.exists(name):
             return os.path.realpath(name)
@@ -95,6 +95,11 @@ def find_disk(module, name):
             places = ("serial", "device/serial")
             if any(read("/sys/block/{0}/{1}".format(block, p)).strip() == name for p in places):
                 return "/dev/" + block
+        labelled = os.path.realpath("/dev/disk/by-label/" + name)
+        if os.path.exists("/sys/block/" + os.path.basename(labelled)):
+            if module.params["wipe"]:
+                module.fail_json(msg="{0} is the label of what wipe would take away: name the disk".format(name))
+            return labelled
     have = ", ".join(sorted(b for b in os.listdir("/sys/block") if not b.startswith(("loop", "ram"))))
     module.fail_json(msg="no disk {0}; this machine has {1}".format(name, have))
 

@@ -71,6 +71,16 @@ def test_arguments_of_the_api_server_are_told_in_the_words_of_each_version(versi
     assert documents(version, **args)["ClusterConfiguration"]["apiServer"]["extraArgs"] == told
 
 
+def test_keys_of_another_kind_are_told_in_the_words_of_each_version():
+    ecdsa = {"control_plane_encryption_algorithm": "ECDSA-P256"}
+    old, new = (documents(v, **ecdsa)["ClusterConfiguration"] for v in ("1.20.2", "1.31.4"))
+    assert old["featureGates"] == {"PublicKeysECDSA": True}
+    assert new["encryptionAlgorithm"] == "ECDSA-P256"
+    for version in VERSIONS:
+        unasked = documents(version)["ClusterConfiguration"]
+        assert not {"featureGates", "encryptionAlgorithm"} & set(unasked)
+
+
 def test_patience_and_leaders_are_told_in_the_words_of_each_version():
     slow = {"control_plane_init_timeout": 1200, "control_plane_leader_election": False}
     old, new = documents("1.20.2", **slow), documents("1.31.4", **slow)
