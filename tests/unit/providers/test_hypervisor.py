@@ -21,7 +21,8 @@ class Stock:
     def add(self, node, prefix="kubelab-a-1-", mark="kubelab lab a-1"):
         name = prefix + node
         self.own.link.defineXML(DOMAIN.format(name=name, mark=mark, node=node))
-        for end in (".img", "-vdb.qcow2"):
+        # As vagrant calls them: the first and the second of a box, and one of its own.
+        for end in (".img", "_1.img", "-vdb.qcow2"):
             self.pool.createXML(VOLUME.format(name=name + end))
 
 
@@ -34,7 +35,11 @@ def test_a_domain_has_its_own_disks_and_not_those_of_a_longer_name(stock):
     stock.add("worker1")
     stock.add("worker10")
     disks = [volume.name() for volume in stock.own._volumes_of("kubelab-a-1-worker1")]
-    assert sorted(disks) == ["kubelab-a-1-worker1-vdb.qcow2", "kubelab-a-1-worker1.img"]
+    assert sorted(disks) == [
+        "kubelab-a-1-worker1-vdb.qcow2",
+        "kubelab-a-1-worker1.img",
+        "kubelab-a-1-worker1_1.img",
+    ]
 
 
 def test_disks_without_a_domain_are_removed(stock):
@@ -43,7 +48,11 @@ def test_disks_without_a_domain_are_removed(stock):
     stock.own.domain("two").undefine()
     stock.own.remove_stray_disks(["one", "two", "three"])
     disks = [volume.name() for volume in stock.own.volumes()]
-    assert sorted(disks) == ["kubelab-a-1-one-vdb.qcow2", "kubelab-a-1-one.img"]
+    assert sorted(disks) == [
+        "kubelab-a-1-one-vdb.qcow2",
+        "kubelab-a-1-one.img",
+        "kubelab-a-1-one_1.img",
+    ]
 
 
 def test_a_domain_is_ours_by_its_description_alone(stock):
