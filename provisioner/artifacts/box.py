@@ -55,6 +55,21 @@ ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_k
 [Install]
 WantedBy=multi-user.target
 """
+# All that starts after it has it from process 1. Under KVM it does nothing.
+TIMER_SLACK = """\
+[Unit]
+Description=Timers of an emulated machine may be late, and go off together
+ConditionVirtualization=qemu
+DefaultDependencies=no
+Before=sysinit.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo {nanoseconds} > /proc/1/timerslack_ns'
+
+[Install]
+WantedBy=sysinit.target
+"""
 GRUB_EARLY = f"search --no-floppy --label {ROOT_LABEL} --set=root\nset prefix=($root)/boot/grub\n"
 GRUB_MODULES = (
     *("biosdisk", "part_msdos", "ext2", "search", "search_label", "normal", "linux", "minicmd"),
@@ -124,7 +139,10 @@ def _configure(tree: Path, box: Box, public_key: str) -> None:
     _put(tree / "home/vagrant/.ssh/authorized_keys", public_key, 0o600)
     (tree / "home/vagrant/.ssh").chmod(0o700)
     _in_root(tree, "chown", "-R", "vagrant:vagrant", "/home/vagrant")
-    run(["systemctl", f"--root={tree}", "enable", "ssh-host-keys.service"])
+    slack = TIMER_SLACK.format(nanoseconds=box.timer_slack_ms * 10**6)
+    _put(tree / "etc/systemd/system/timer-slack.service", slack)
+    units = ["ssh-host-keys.service", "timer-slack.service"]
+    run(["systemctl", f"--root={tree}", "enable", *units])
     # It waits until udev is done with every device, and that of the network is there before.
     run(["systemctl", f"--root={tree}", "mask", "ifupdown-pre.service"])
     # Only the drivers that a virtual machine has: a third of the size, and less to unpack at boot.

@@ -60,6 +60,7 @@ class Box(MachineRoot):
     baked_daemon: dict[str, Any] = {}
     initramfs_modules: list[str]
     kernel_arguments: str
+    timer_slack_ms: int
     disk_gib: int
 
 

@@ -102,6 +102,11 @@ class TestOneMachine:
         assert "kube-apiserver" in vm.ssh("solo", "docker image ls")
         assert done and set(done) == {"ok"}
 
+    def test_timers_in_containers_are_late_where_the_processor_is_emulated(self, vm):
+        virtual = vm.ssh("solo", "systemd-detect-virt").strip()
+        slack = vm.ssh("solo", "cat /proc/$(pidof etcd)/timerslack_ns").strip()
+        assert slack == ("20000000" if virtual == "qemu" else "50000")
+
     def test_the_node_has_its_private_address_and_the_extra_disk(self, vm):
         assert "10.83.0.10/24" in vm.ssh("solo", "ip -brief address show eth1")
         assert "kubelab-data1" in vm.ssh("solo", "ls /dev/disk/by-id")
