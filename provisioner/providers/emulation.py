@@ -13,7 +13,7 @@ ROLE_VARS: Mapping[str, Any] = {
     "ansible_ssh_timeout": 60,
     "control_plane_init_timeout": 1200,
     "control_plane_leader_election": False,
-    # kubeadm makes a dozen keys: of RSA they were a fifth of an init.
+    # kubeadm makes a dozen keys one by one; RSA's want the most work of all that it does itself.
     "control_plane_encryption_algorithm": "ECDSA-P256",
     # Half of what an idle API server 1.20 does is to keep the figures of this.
     "control_plane_api_server_args": {"enable-priority-and-fairness": "false"},

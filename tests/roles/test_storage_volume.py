@@ -1,6 +1,7 @@
 """What the module of the role storage makes of a disk, with real filesystems in files."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,9 @@ class RefusedError(Exception):
 
 class Module:
     """As much of AnsibleModule as the functions use, with real commands."""
+
+    def __init__(self, **params):
+        self.params = params
 
     def run_command(self, argv):
         done = subprocess.run(argv, capture_output=True, text=True)
@@ -37,6 +41,31 @@ def disk(tmp_path):
 
 def make(*argv):
     subprocess.run(argv, check=True, capture_output=True)
+
+
+@pytest.fixture
+def labelled(storage, tmp_path, monkeypatch):
+    """A block device of this host, which is only named, as udev links it by a label."""
+    block = sorted(path.name for path in Path("/sys/block").iterdir())[0]
+    (tmp_path / "some-label").symlink_to(f"/dev/{block}")
+    (tmp_path / "of-a-partition").symlink_to("/dev/no-whole-disk1")
+    monkeypatch.setattr(storage, "BY_LABEL", f"{tmp_path}/")
+    return f"/dev/{block}"
+
+
+def test_a_whole_disk_is_found_by_its_label(storage, labelled):
+    assert storage.find_disk(Module(wipe=False), "some-label") == labelled
+
+
+def test_a_label_is_no_name_for_a_disk_to_wipe(storage, labelled):
+    with pytest.raises(RefusedError, match="wipe would take away"):
+        storage.find_disk(Module(wipe=True), "some-label")
+
+
+@pytest.mark.parametrize("name", ["of-a-partition", "no-such-label"])
+def test_no_other_label_names_a_disk(storage, labelled, name):
+    with pytest.raises(RefusedError, match=f"no disk {name}"):
+        storage.find_disk(Module(wipe=False), name)
 
 
 def test_an_empty_disk_has_no_volume(storage, disk):

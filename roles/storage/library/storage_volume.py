@@ -60,6 +60,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 ACCEPTED = ("ext4", "xfs")
+BY_LABEL = "/dev/disk/by-label/"
 INCOMING = ".kubelab-incoming"
 COMPLETE = ".kubelab-complete"
 # A machine whose host is busy may not see its disk in the minute and a half that systemd waits by itself:
@@ -95,7 +96,7 @@ def find_disk(module, name):
             places = ("serial", "device/serial")
             if any(read("/sys/block/{0}/{1}".format(block, p)).strip() == name for p in places):
                 return "/dev/" + block
-        labelled = os.path.realpath("/dev/disk/by-label/" + name)
+        labelled = os.path.realpath(BY_LABEL + name)
         if os.path.exists("/sys/block/" + os.path.basename(labelled)):
             if module.params["wipe"]:
                 module.fail_json(msg="{0} is the label of what wipe would take away: name the disk".format(name))
