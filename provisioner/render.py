@@ -18,6 +18,12 @@ BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
 # A machine's part of the processors where emulated ones crowd them. What counts is the proportion
 # among libvirt's domains; another's has 1024 by itself with cgroup v1, and 100 with v2.
 SHARES = {"control-plane": 800, "worker": 200}
+# What QEMU's emulation of everything offers and a guest is quicker without. `erms`: the kernel
+# copies and clears memory a byte at a time. `la57`: page tables of five levels, each of them a step
+# of every walk. `pku`: a register that changes at each turn to an idle processor, which empties the
+# cache of addresses. `smap`: two switches of the translator's mode around each copy from or to a
+# process; it guards a kernel against its own processes.
+CPU_WITHOUT = ("erms", "la57", "pku", "smap")
 
 INVENTORY_HEAD = """\
 # The inventory of lab {name}, written from its spec; the next `kubelab up` writes it anew.
@@ -142,6 +148,7 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
     values = vars(lab) | options.model_dump(exclude={"name", "box", "driver"})
     values |= {
         "cpu_mode": "custom" if options.cpu_model else mode,
+        "cpu_without": CPU_WITHOUT if mode == "maximum" and not options.cpu_model else (),
         "management_network": options.management,
         "netmask": str(lab.network.netmask),
         "boot_timeout": BOOT_SECONDS[lab.driver],

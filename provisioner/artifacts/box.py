@@ -28,6 +28,8 @@ Vagrant.configure("2") do |config|
 end
 """
 PRELOAD = Path(__file__).with_name("preload.sh")
+# What a box is beside its part of the catalogue: a box that was made by an older one is made anew.
+MAKERS = (Path(__file__), PRELOAD)
 BOX = "package.box"
 ROOT_LABEL = "kubelab-root"
 SECTOR = 512
@@ -70,6 +72,37 @@ ExecStart=/bin/sh -c 'echo {nanoseconds} > /proc/1/timerslack_ns'
 [Install]
 WantedBy=sysinit.target
 """
+# Vagrant would set it by a dozen commands, and start the network anew; it leaves one that is right.
+NAME = """\
+[Unit]
+Description=The host name that the maker of this machine wrote into its firmware
+ConditionPathExists=/sys/class/dmi/id/chassis_asset_tag
+DefaultDependencies=no
+After=systemd-remount-fs.service
+Before=sysinit.target
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/take-host-name
+
+[Install]
+WantedBy=sysinit.target
+"""
+TAKE_NAME = """\
+#!/bin/sh
+# Only at the first start: a name that somebody gave it since is not touched.
+read -r tag < /sys/class/dmi/id/chassis_asset_tag
+name=${{tag#hostname=}}
+[ "$name" != "$tag" ] && [ "$(cat /etc/hostname)" = {unnamed} ] || exit 0
+echo "$name" > /etc/hostname
+hostname "$name"
+sed -i "s/ {unnamed}$/ $name/" /etc/hosts
+"""
+UNNAMED = "kubelab"
+# Where the roles look for what an artifact set has; a file that is there as it was is not copied.
+BIN_PLACES = {"bin": "usr/local/bin", "cni": "opt/cni/bin"}
+# Less to unpack and to send to libvirt; what a guest reads comes apart at a gigabyte a second.
+TO_QCOW2 = ("qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd")
 GRUB_EARLY = f"search --no-floppy --label {ROOT_LABEL} --set=root\nset prefix=($root)/boot/grub\n"
 GRUB_MODULES = (
     *("biosdisk", "part_msdos", "ext2", "search", "search_label", "normal", "linux", "minicmd"),
@@ -127,8 +160,10 @@ def _in_root(tree: Path, *argv: str) -> None:
 
 
 def _configure(tree: Path, box: Box, public_key: str) -> None:
-    _put(tree / "etc/hostname", "kubelab\n")
-    _put(tree / "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 kubelab\n")
+    _put(tree / "etc/hostname", f"{UNNAMED}\n")
+    _put(tree / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {UNNAMED}\n")
+    _put(tree / "usr/local/sbin/take-host-name", TAKE_NAME.format(unnamed=UNNAMED), 0o755)
+    _put(tree / "etc/systemd/system/host-name.service", NAME)
     _put(tree / "etc/fstab", f"LABEL={ROOT_LABEL} / ext4 errors=remount-ro 0 1\n")
     _put(tree / "etc/network/interfaces", INTERFACES)
     _put(tree / "etc/systemd/system/ssh-host-keys.service", HOST_KEY)
@@ -141,7 +176,7 @@ def _configure(tree: Path, box: Box, public_key: str) -> None:
     _in_root(tree, "chown", "-R", "vagrant:vagrant", "/home/vagrant")
     slack = TIMER_SLACK.format(nanoseconds=box.timer_slack_ms * 10**6)
     _put(tree / "etc/systemd/system/timer-slack.service", slack)
-    units = ["ssh-host-keys.service", "timer-slack.service"]
+    units = ["ssh-host-keys.service", "timer-slack.service", "host-name.service"]
     run(["systemctl", f"--root={tree}", "enable", *units])
     # It waits until udev is done with every device, and that of the network is there before.
     run(["systemctl", f"--root={tree}", "mask", "ifupdown-pre.service"])
@@ -163,6 +198,8 @@ def _bake(tree: Path, box: Box, baked: Baked) -> None:
     place = tree / "var/lib/kubelab/artifacts"
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(baked.folder, place)
+    for part, folder in BIN_PLACES.items():
+        shutil.copytree(place / part, tree / folder, dirs_exist_ok=True)
     archives = [str(Path("/var/lib/kubelab/artifacts") / path) for path in baked.archives]
     run([*TETHER, "bash", str(PRELOAD), str(tree), *archives])
     # The one that loads images here takes its settings from the command line.
@@ -181,7 +218,7 @@ def _write_docker_disk(tree: Path, gib: int, image: Path) -> None:
     with (tree / "etc/fstab").open("a", encoding="utf-8") as fstab:
         # The line that the role storage would write.
         fstab.write(f"UUID={uuid} {folder} ext4 defaults,x-systemd.device-timeout=15min 0 2\n")
-    run(["qemu-img", "convert", "-O", "qcow2", str(raw), str(image)])
+    run([*TO_QCOW2, str(raw), str(image)])
     run(["rm", "-rf", "--one-file-system", str(content), str(raw)])
 
 
@@ -203,7 +240,7 @@ def _write_image(tree: Path, box: Box, raw: Path, image: Path) -> None:
     run(["sfdisk", "--quiet", str(raw)], stdin=layout)
     _make_ext4(tree, ROOT_LABEL, raw, (blocks - FIRST) * SECTOR // 1024, offset=FIRST * SECTOR)
     _install_grub(raw)
-    run(["qemu-img", "convert", "-O", "qcow2", str(raw), str(image)])
+    run([*TO_QCOW2, str(raw), str(image)])
 
 
 def _install_grub(raw: Path) -> None:

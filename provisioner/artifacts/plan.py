@@ -130,7 +130,8 @@ def box_step(catalog: Catalog, name: str, baked: box.Baked | None, cache: Path) 
             box.make_box(cache, wanted, baked, into, tell)
 
     what = (baked.folder.name, baked.docker_disk_gib) if baked else ""
-    key = content_key(wanted.model_dump(), what)
+    makers = "" if isinstance(wanted, FetchedBox) else [sha256(path) for path in box.MAKERS]
+    key = content_key(wanted.model_dump(), what, makers)
     return Step(f"box-{name}{'-baked' if baked else ''}", key, make, room=ROOM["box"])
 
 
