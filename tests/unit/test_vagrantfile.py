@@ -43,6 +43,11 @@ def vagrantfile(spec, driver="qemu", box=None):
     return render_vagrantfile(lab, spec.provider)
 
 
+def plain(good):
+    good["provider"] = {"name": "vagrant", "box": {"name": "debian12"}}
+    return parse_spec(good, "lab.yml", known_by)
+
+
 def rich(good):
     good["provider"] = {"name": "vagrant", "box": {"name": "debian12", "baked": False}, **RICH}
     good["nodes"][1]["disks_gib"] = [5, 6]
@@ -61,6 +66,12 @@ def test_the_vagrantfile_of_each_profile_is_as_it_was(name, snapshot):
 def test_the_vagrantfile_with_every_option_is_as_it_was(good, snapshot):
     box = BoxFile("centos/7", "https://example.org/x.box", "ab" * 32, "2004.01")
     assert vagrantfile(rich(good), "kvm", box) == snapshot
+
+
+def test_only_all_that_emulation_offers_is_cut_down(good):
+    assert "max-x86_64-cpu.erms=off" in vagrantfile(plain(good), "qemu")
+    assert "max-x86_64-cpu" not in vagrantfile(rich(good), "qemu")
+    assert "max-x86_64-cpu" not in vagrantfile(plain(good), "kvm")
 
 
 def test_text_of_the_user_is_not_run_by_ruby(good):

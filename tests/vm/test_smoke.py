@@ -99,6 +99,25 @@ class TestOneMachine:
                 found[task].append(event["status"])
         assert all(set(statuses) == {"ok"} for statuses in found.values()), found
 
+    def test_the_name_was_there_before_vagrant_looked_for_it(self, vm):
+        unit = "host-name.service"
+        shown = vm.ssh("solo", f"systemctl show --property Result --property ExecMainStatus {unit}")
+        assert set(shown.split()) == {"Result=success", "ExecMainStatus=0"}
+        # Vagrant would have added a line of its own.
+        assert "127.0.1.1 solo\n" in vm.ssh("solo", "cat /etc/hosts")
+        assert "127.0.2.1" not in vm.ssh("solo", "cat /etc/hosts")
+
+    def test_binaries_of_the_box_were_not_copied_again(self, vm):
+        pair = "/usr/local/bin/kubelet /var/lib/kubelab/artifacts/bin/kubelet"
+        assert len(set(vm.ssh("solo", f"stat --format %Y {pair}").split())) == 1
+
+    def test_an_emulated_processor_is_without_what_slows_it(self, vm):
+        if vm.ssh("solo", "systemd-detect-virt").strip() != "qemu":
+            pytest.skip("the processor is not emulated")
+        flags = vm.ssh("solo", "grep --max-count 1 ^flags /proc/cpuinfo").split()
+        assert {"aes", "smep"} <= set(flags)
+        assert not {"erms", "la57", "pku", "smap"} & set(flags)
+
     def test_timers_in_containers_are_late_where_the_processor_is_emulated(self, vm):
         virtual = vm.ssh("solo", "systemd-detect-virt").strip()
         slack = vm.ssh("solo", "cat /proc/$(pidof etcd)/timerslack_ns").strip()
