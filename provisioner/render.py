@@ -18,7 +18,8 @@ BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
 # A machine's part of the processors where emulated ones crowd them. What counts is the proportion
 # among libvirt's domains; another's has 1024 by itself with cgroup v1, and 100 with v2.
 SHARES = {"control-plane": 800, "worker": 200}
-# What QEMU's emulation of everything offers and a guest is quicker without. `erms`: the kernel
+# What QEMU's emulation of everything offers and a guest is quicker without: measured for all four
+# together (docs/benchmarks.md); the reasons are by how QEMU and Linux are made. `erms`: the kernel
 # copies and clears memory a byte at a time. `la57`: page tables of five levels, each of them a step
 # of every walk. `pku`: a register that changes at each turn to an idle processor, which empties the
 # cache of addresses. `smap`: two switches of the translator's mode around each copy from or to a
@@ -134,7 +135,8 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
     """The Vagrantfile of a lab. Raises jinja2's UndefinedError where the template asks for more."""
     emulated = lab.driver == "qemu"
     # All that emulation can do: without AES instructions TLS is most of an API server's work.
-    mode = "maximum" if emulated else "host-passthrough"
+    most = "maximum" if emulated else "host-passthrough"
+    cpu_mode = "custom" if options.cpu_model else most
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -147,8 +149,8 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
     docker_gib = 0 if options.box.baked else options.docker_disk_gib
     values = vars(lab) | options.model_dump(exclude={"name", "box", "driver"})
     values |= {
-        "cpu_mode": "custom" if options.cpu_model else mode,
-        "cpu_without": CPU_WITHOUT if mode == "maximum" and not options.cpu_model else (),
+        "cpu_mode": cpu_mode,
+        "cpu_without": CPU_WITHOUT if cpu_mode == "maximum" else (),
         "management_network": options.management,
         "netmask": str(lab.network.netmask),
         "boot_timeout": BOOT_SECONDS[lab.driver],

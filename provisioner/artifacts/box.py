@@ -28,7 +28,8 @@ Vagrant.configure("2") do |config|
 end
 """
 PRELOAD = Path(__file__).with_name("preload.sh")
-# What a box is beside its part of the catalogue: a box that was made by an older one is made anew.
+# Parts of its key, beside what the catalogue says: a box that older ones made is made anew, and it
+# alone, where another RECIPE of the store would have everything built again.
 MAKERS = (Path(__file__), PRELOAD)
 BOX = "package.box"
 ROOT_LABEL = "kubelab-root"
@@ -101,7 +102,7 @@ sed -i "s/ {unnamed}$/ $name/" /etc/hosts
 UNNAMED = "kubelab"
 # Where the roles look for what an artifact set has; a file that is there as it was is not copied.
 BIN_PLACES = {"bin": "usr/local/bin", "cni": "opt/cni/bin"}
-# Less to unpack and to send to libvirt; what a guest reads comes apart at a gigabyte a second.
+# Less to unpack and to send to libvirt: a third of the size. It wants QEMU 5.1 where machines run.
 TO_QCOW2 = ("qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd")
 GRUB_EARLY = f"search --no-floppy --label {ROOT_LABEL} --set=root\nset prefix=($root)/boot/grub\n"
 GRUB_MODULES = (
