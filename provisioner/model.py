@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Role = Literal["control-plane", "worker"]
-MachineState = Literal["running", "stopped", "absent"]
+MachineState = Literal["running", "paused", "stopped", "absent"]
 # The disk for docker: its serial, of which virtio takes 20 characters, or the label of what a box
 # has on it, of which ext4 takes 16.
 DOCKER_DISK = "kubelab-docker"

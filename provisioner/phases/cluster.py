@@ -125,7 +125,7 @@ class WakeControlPlane:
         if context.provider.slowness <= 1 or not context.lab.kubeconfig.exists():
             return False
         states = {m.name: m.state for m in context.provider.machines()}
-        return states[context.spec.control_plane.name] == "stopped"
+        return states[context.spec.control_plane.name] in ("stopped", "paused")
 
     def run(self, context: Context) -> str:
         """Start it, and wait until its node is Ready.

@@ -129,8 +129,8 @@ class StopMachines:
     title: str = "Stop"
 
     def needed(self, context: Context) -> bool:
-        """Whether one runs."""
-        return any(m.state == "running" for m in context.provider.machines())
+        """Whether one runs, or is only paused."""
+        return any(m.state in ("running", "paused") for m in context.provider.machines())
 
     def run(self, context: Context) -> str:
         """Stop the workers first: the control plane is there for them until they are gone."""

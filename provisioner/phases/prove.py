@@ -47,7 +47,7 @@ def _phase(machines: list[Machine], answer: _Answer) -> str:
     if states == {"absent"}:
         return "absent"
     if "running" not in states:
-        return "stopped"
+        return "paused" if "paused" in states else "stopped"
     ready = [name for name, node in answer.nodes.items() if is_ready(node)]
     if states == {"running"} and len(ready) == len(machines):
         return "running"

@@ -5,9 +5,8 @@ if its description says so too; another of the same name is never touched.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,21 @@ BOX_VOLUME = "_vagrant_box_image_"
 STATES: dict[int, MachineState] = {
     libvirt.VIR_DOMAIN_RUNNING: "running",
     libvirt.VIR_DOMAIN_BLOCKED: "running",
+    libvirt.VIR_DOMAIN_PAUSED: "paused",
 }
+
+
+@contextmanager
+def in_words(brief: str, hint: str) -> Iterator[None]:
+    """Make what libvirt refuses an error for the user, with libvirt's own words in it.
+
+    Raises:
+        LabError: libvirt refused something in the block.
+    """
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise LabError(brief, str(error), hint) from None
 
 
 @dataclass(frozen=True)
@@ -46,14 +59,24 @@ class Hypervisor:
     uri: str
     prefix: str
     mark: str
+    _link: Any = field(default=None, init=False, repr=False)
 
-    @cached_property
+    @property
     def link(self) -> Any:
-        """The connection, made when it is first needed; libvirt is started where it has to be.
+        """The connection; made anew where libvirt was started anew since it was needed last.
 
         Raises:
             HostError: libvirt cannot be reached.
         """
+        if self._link is not None:
+            # That a socket is closed at its other end is known to nobody before it is used.
+            with suppress(libvirt.libvirtError):
+                self._link.getLibVersion()
+                return self._link
+        self._link = self._connect()
+        return self._link
+
+    def _connect(self) -> Any:
         ensure_service(self.uri)
         try:
             return libvirt.open(self.uri)
@@ -66,11 +89,18 @@ class Hypervisor:
         return "<domain type='kvm'" in self.link.getCapabilities()
 
     def domain(self, node: str) -> Any:
-        """The domain of a node, or None."""
-        try:
-            return self.link.lookupByName(self.prefix + node)
-        except libvirt.libvirtError:
-            return None
+        """The domain of a node, or None.
+
+        Raises:
+            LabError: libvirt does not say; that is no leave to make one, or to remove its disks.
+        """
+        with in_words(f"{node}: libvirt does not tell of it", "Look at `virsh list --all`."):
+            try:
+                return self.link.lookupByName(self.prefix + node)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
+                return None
 
     def is_ours(self, domain: Any) -> bool:
         """Whether the lab made a domain: a name alone proves nothing."""
@@ -93,7 +123,7 @@ class Hypervisor:
             return DomainFacts(self.prefix + node, "absent", ours=False, memory_mib=0, disk_mib=0)
         state = STATES.get(domain.state()[0], "stopped")
         memory = 0
-        if state == "running":
+        if domain.isActive():
             with suppress(libvirt.libvirtError):
                 memory = domain.memoryStats().get("rss", 0) // 1024
         return DomainFacts(
@@ -120,7 +150,15 @@ class Hypervisor:
         return int(sum(volume.info()[2] for volume in self._volumes_of(name)) // 2**20)
 
     def ensure_pool(self) -> None:
-        """Make the storage pool of all labs on that host, unless it is there with its folder."""
+        """Make the storage pool of all labs on that host, unless it is there with its folder.
+
+        Raises:
+            LabError: libvirt refuses.
+        """
+        with in_words(f"no pool at {POOL_PATH}", f"Look at `virsh pool-dumpxml {POOL}`."):
+            self._ensure_pool()
+
+    def _ensure_pool(self) -> None:
         try:
             pool = self.link.storagePoolLookupByName(POOL)
         except libvirt.libvirtError:
@@ -159,15 +197,13 @@ class Hypervisor:
         Raises:
             LabError: libvirt refuses.
         """
-        try:
+        hint = "Look at `virsh net-list --all` and `virsh pool-list --all`."
+        with in_words("the lab's networks do not start", hint):
             for network in self.link.listAllNetworks():
                 if network.name().startswith(self.prefix) and not network.isActive():
                     network.create()
             if POOL in (pool.name() for pool in self.link.listAllStoragePools()):
                 self.ensure_pool()
-        except libvirt.libvirtError as error:
-            hint = "Look at `virsh net-list --all` and `virsh pool-list --all`."
-            raise LabError("the lab's networks do not start", str(error), hint) from None
 
     def start(self, node: str) -> None:
         """Power a domain on, or let it go on where it is paused (a full disk does that).
@@ -188,6 +224,9 @@ class Hypervisor:
             retry=tenacity.retry_if_result(bool),
         )
         try:
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                # It hears nothing while it is.
+                domain.resume()
             domain.shutdown()
             patience(domain.isActive)
         except (libvirt.libvirtError, tenacity.RetryError):
@@ -198,12 +237,8 @@ class Hypervisor:
         domain = self.domain(node)
         if domain is None:
             raise LabError(f"{node}: no such machine", "", "Run `kubelab up` to make it.")
-        try:
+        with in_words(f"{node}: libvirt refuses", "Look at `virsh list --all`."):
             act(domain)
-        except libvirt.libvirtError as error:
-            raise LabError(
-                f"{node}: libvirt refuses", str(error), "Look at `virsh list --all`."
-            ) from None
 
     def remove(self, domain: Any) -> None:
         """Remove a domain with its snapshots and volumes."""
@@ -225,7 +260,16 @@ class Hypervisor:
                 self._remove_disks(self.prefix + node)
 
     def sweep(self, *, with_boxes: bool) -> None:
-        """Remove all that is the lab's; the pool ``with_boxes`` too, if no other lab uses it."""
+        """Remove all that is the lab's; the pool ``with_boxes`` too, if no other lab uses it.
+
+        Raises:
+            LabError: libvirt refuses.
+        """
+        hint = "Mend that, and run `kubelab destroy` again: it goes on with what is left."
+        with in_words("libvirt does not give all of the lab up", hint):
+            self._sweep(with_boxes=with_boxes)
+
+    def _sweep(self, *, with_boxes: bool) -> None:
         # Volumes of a pool that sleeps cannot be seen.
         self.wake()
         for domain in list(self.own_domains()):

@@ -1,6 +1,7 @@
 """Snapshots of all virtual machines of a lab together, running state included."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -9,7 +10,7 @@ import libvirt
 
 from provisioner.errors import LabError
 from provisioner.model import Event, Listener, Snapshot
-from provisioner.providers.hypervisor import Hypervisor
+from provisioner.providers.hypervisor import Hypervisor, in_words
 
 PHASE = "snapshot"
 
@@ -43,21 +44,17 @@ class Snapshots:
         domains = self._domains()
         # What a save left that was cut off.
         self._delete(name)
-        active = [domain for domain in domains.values() if domain.isActive()]
         text = f"<domainsnapshot><name>{escape(name)}</name></domainsnapshot>"
-        for domain in active:
-            domain.suspend()
-        try:
+        with _refused("save"), ExitStack() as undo:
+            undo.push(lambda kind, *_: self._delete(name) if kind else None)
+            for domain in domains.values():
+                if domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING:
+                    domain.suspend()
+                    undo.callback(domain.resume)
             for node, domain in domains.items():
                 listen(Event(PHASE, "save", "start", node))
                 domain.snapshotCreateXML(text)
                 listen(Event(PHASE, "save", "changed", node))
-        except libvirt.libvirtError as error:
-            self._delete(name)
-            raise _refused("save", error) from None
-        finally:
-            for domain in active:
-                domain.resume()
 
     def restore(self, name: str, listen: Listener) -> set[str]:
         """Bring all back, paused; then let all go on at the same moment.
@@ -70,7 +67,7 @@ class Snapshots:
         self._refuse_unknown(name)
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
         domains, ran = self._domains(), set()
-        try:
+        with _refused("restore"):
             for node, domain in domains.items():
                 listen(Event(PHASE, "restore", "start", node))
                 snapshot = domain.snapshotLookupByName(name)
@@ -83,18 +80,17 @@ class Snapshots:
             for domain in domains.values():
                 if domain.isActive() and domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                     domain.resume()
-        except libvirt.libvirtError as error:
-            raise _refused("restore", error) from None
         return ran
 
     def delete(self, name: str) -> None:
         """Delete a snapshot of all nodes.
 
         Raises:
-            LabError: there is none of that name.
+            LabError: there is none of that name, or libvirt refuses.
         """
         self._refuse_unknown(name)
-        self._delete(name)
+        with _refused("delete"):
+            self._delete(name)
 
     def _delete(self, name: str) -> None:
         for domain in self._domains().values():
@@ -126,5 +122,5 @@ def _facts(found: list[Any]) -> Snapshot:
     return Snapshot(found[0].getName(), made, all(map(_was_running, found)))
 
 
-def _refused(verb: str, error: libvirt.libvirtError) -> LabError:
-    return LabError(f"libvirt cannot {verb} it", str(error), "Look at `virsh list --all`.")
+def _refused(verb: str) -> AbstractContextManager[None]:
+    return in_words(f"libvirt cannot {verb} it", "Look at `virsh list --all`.")

@@ -21,7 +21,7 @@ from provisioner.spec import VagrantOptions
 
 NEEDED = ("vagrant", "qemu-system-x86_64", "qemu-img", "libvirtd")
 NO_QEMU = "not asked: no QEMU yet"
-# An allowance in MiB, not a measurement: the box has 1.7 GB, and docker's images are copied once.
+# An allowance in MiB, not a measurement: of a machine, and once more for the box of them all.
 NODE_DISK_MIB = 4000
 # vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 until 2.4.1 (vagrant-libvirt#1749).
 BROKEN_VAGRANTS = ((2, 3, 5), (2, 4, 1))
@@ -108,7 +108,7 @@ class VmHost:
         """What machines that do not run yet will take: a guest's memory fills up some day."""
         if not is_local(self.options.uri):
             return True, "on another host", ""
-        asleep = [n for n in self.nodes if self._state(n) != "running"]
+        asleep = [n for n in self.nodes if self._state(n) in ("stopped", "absent")]
         wanted = sum(node.memory_mib for node in asleep)
         free = psutil.virtual_memory().available / 2**20
         if free < wanted:

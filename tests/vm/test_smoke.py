@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from provisioner.lab import cache
-from provisioner.providers.hypervisor import BOX_VOLUME
+from provisioner.providers.emulation import STOP_SECONDS
+from provisioner.providers.hypervisor import BOX_VOLUME, Hypervisor
 from tests.conftest import HOME, PROJECT, Lab
 from tests.vm.shared import POOL, SECONDS, SPEC, domain_of, killed_when, libvirt_state, virsh
 
@@ -190,6 +191,16 @@ class TestOneMachine:
     def test_a_paused_machine_goes_on(self, vm):
         domain = domain_of(vm)
         subprocess.run(["virsh", "suspend", domain], check=True, capture_output=True)
+        assert vm.status()["phase"] == "paused"
+        vm.json("start", "--name", vm.name, seconds=SECONDS)
+        assert vm.status()["phase"] == "running"
+
+    def test_a_paused_machine_is_not_taken_for_stopped(self, vm):
+        subprocess.run(["virsh", "suspend", domain_of(vm)], check=True, capture_output=True)
+        begin = time.monotonic()
+        vm.json("stop", "--name", vm.name, seconds=SECONDS)
+        # It went by itself: at the deadline its power would have been cut.
+        assert time.monotonic() - begin < STOP_SECONDS["qemu"]
         assert vm.status()["phase"] == "stopped"
         vm.json("start", "--name", vm.name, seconds=SECONDS)
         assert vm.status()["phase"] == "running"
@@ -202,6 +213,11 @@ class TestOneMachine:
             ours[0].terminate()
             ours[0].wait(30)
 
+        here = Hypervisor("qemu:///system", domain_of(vm).removesuffix("solo"), "")
+        assert here.facts("solo").state == "running"
+        end_libvirtd()
+        # A command that runs meanwhile takes up the new one.
+        assert here.facts("solo").state == "running"
         end_libvirtd()
         vm.json("start", "--name", vm.name, seconds=SECONDS)
         assert vm.status()["phase"] == "running"

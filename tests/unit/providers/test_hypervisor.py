@@ -1,7 +1,9 @@
 """Whose domains and volumes are whose, asked of libvirt's own driver for tests, in this process."""
 
+import libvirt
 import pytest
 
+from provisioner.errors import LabError
 from provisioner.providers.hypervisor import POOL, Hypervisor
 
 DOMAIN = """\
@@ -60,3 +62,22 @@ def test_a_domain_is_ours_by_its_description_alone(stock):
     stock.add("two", mark="kubelab lab a-12")
     stock.add("three", mark="somebody's")
     assert [domain.name() for domain in stock.own.own_domains()] == ["kubelab-a-1-one"]
+
+
+def test_a_libvirt_that_went_away_is_no_leave_to_remove_disks(stock, monkeypatch):
+    stock.add("one")
+    # Between two questions: the connection is found whole by the first of them.
+    monkeypatch.setattr(Hypervisor, "link", stock.own.link)
+    stock.own.link.close()
+    with pytest.raises(LabError, match="does not tell"):
+        stock.own.remove_stray_disks(["one"])
+
+
+def test_a_connection_that_broke_is_made_anew(stock):
+    first = stock.own.link
+    assert stock.own.link is first
+    first.close()
+    with pytest.raises(libvirt.libvirtError):
+        first.getLibVersion()
+    assert stock.own.link is not first
+    assert stock.own.domain("one") is None
