@@ -181,7 +181,12 @@ def print_error(error: LabError) -> None:
     if error.details:
         err.print(Text(error.details), soft_wrap=True)
     if error.hint:
-        err.print(Text("→ ", "bold").append(error.hint), soft_wrap=True)
+        print_hint(error.hint)
+
+
+def print_hint(text: str) -> None:
+    """What to type next, on stderr."""
+    err.print(Text("→ ", "bold").append(text), soft_wrap=True)
 
 
 def print_timings(events: Sequence[dict[str, Any]]) -> None:

@@ -52,6 +52,15 @@ def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
+def _hint_of(error: typer.TyperException) -> str:
+    """What was meant, where a lab is named as `up` names a profile; else an empty text."""
+    context = getattr(error, "ctx", None)
+    if context is None or "unexpected extra argument" not in str(error):
+        return ""
+    takes_lab = any(option.name == "name" for option in context.command.params)
+    return f"A lab is named by an option: {context.command_path} --name LAB." if takes_lab else ""
+
+
 def _code_of(error: BaseException) -> int:
     """Say what went wrong, and return the exit code for it."""
     if state["debug"]:
@@ -59,6 +68,8 @@ def _code_of(error: BaseException) -> int:
     if isinstance(error, typer.TyperException):
         # Words that make no sense; typer's own kinds have a way to show themselves.
         error.show()  # type: ignore[attr-defined]
+        if hint := _hint_of(error):
+            report.print_hint(hint)
         return 2
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         error = Interrupted(
