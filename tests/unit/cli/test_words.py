@@ -8,6 +8,8 @@ from provisioner import cli
 
 
 def said(monkeypatch, capsys, *words):
+    # This process keeps its own way to end.
+    monkeypatch.setattr(cli.signal, "signal", lambda number, act: None)
     monkeypatch.setattr(sys, "argv", ["kubelab", *words])
     with pytest.raises(SystemExit) as end:
         cli.main()
