@@ -17,7 +17,8 @@ ROLE_VARS: Mapping[str, Any] = {
     "control_plane_encryption_algorithm": "ECDSA-P256",
     # Half of what an idle API server 1.20 does is to keep the figures of this.
     "control_plane_api_server_args": {"enable-priority-and-fairness": "false"},
-    "worker_one_by_one": True,
+    # One after the other leaves processors idle; more would have the API server wait.
+    "worker_joins_at_once": 2,
     "worker_join_ttl": "1h",
     "cni_ready_timeout": 900,
     "dashboard_ready_timeout": 900,
