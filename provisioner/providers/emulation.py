@@ -17,7 +17,7 @@ ROLE_VARS: Mapping[str, Any] = {
     "control_plane_encryption_algorithm": "ECDSA-P256",
     # Half of what an idle API server 1.20 does is to keep the figures of this.
     "control_plane_api_server_args": {"enable-priority-and-fairness": "false"},
-    # One after the other leaves processors idle; more would have the API server wait.
+    # One after the other left processors idle (docs/benchmarks.md); more than two were not tried.
     "worker_joins_at_once": 2,
     "worker_join_ttl": "1h",
     "cni_ready_timeout": 900,
