@@ -54,8 +54,8 @@ start_machine() {
   "$here/.venv/bin/python" - "$place/upper" "${address[$node]}" $net.1 <<'PYTHON'
 import sys
 from pathlib import Path
-from provisioner.providers import nspawn
-from provisioner.providers.network import uplink_mtu
+from provisioner.providers.nspawn import machine as nspawn
+from provisioner.providers.nspawn.network import uplink_mtu
 upper, address, gateway = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 unit = nspawn.UNIT.format(address=address, prefix=24, mtu=uplink_mtu(), gateway=gateway)
 units = upper / "etc/systemd/system"

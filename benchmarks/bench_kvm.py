@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from common import ENV, KUBELAB, LABS, PROJECT, SCRATCH, save, summary, timed
 
-from provisioner.providers.kvm import probe_kvm
+from provisioner.providers.libvirt.kvm import probe_kvm
 
 FILES = SCRATCH / "kvm-files"
 # Of the plain Vagrantfile alone: kubelab's is dropped with its last lab.

@@ -1,6 +1,6 @@
 """Installs what tests want of this host beyond what labs do: `python -m tests.host_packages`."""
 
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.cli.common import run_with_progress
 from provisioner.lab import Lab, profiles
 from provisioner.phases.host import InstallHostPackages

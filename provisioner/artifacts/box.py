@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from provisioner.artifacts.catalog import Box, MachineRoot
-from provisioner.artifacts.debian import Tell, make_root
+from provisioner.artifacts.sources.debian import Tell, make_root
+from provisioner.catalog.load import Box, MachineRoot
 from provisioner.model import DOCKER_DISK
 from provisioner.shell import TETHER, run
 
@@ -27,7 +27,7 @@ Vagrant.configure("2") do |config|
   config.ssh.insert_key = false
 end
 """
-PRELOAD = Path(__file__).with_name("preload.sh")
+PRELOAD = Path(__file__).with_name("bake_images.sh")
 # Parts of its key, beside what the catalogue says: a box that older ones made is made anew, and it
 # alone, where another RECIPE of the store would have everything built again.
 MAKERS = (Path(__file__), PRELOAD)

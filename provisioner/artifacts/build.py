@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from provisioner.artifacts.debian import Tell
+from provisioner.artifacts.sources.debian import Tell
 from provisioner.artifacts.store import Store
 from provisioner.errors import CommandError, HostError
 from provisioner.model import Event, Listener

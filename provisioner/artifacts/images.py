@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from provisioner.artifacts.catalog import Image, Layer
 from provisioner.artifacts.store import sha256
+from provisioner.catalog.load import Image, Layer
 from provisioner.shell import run
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

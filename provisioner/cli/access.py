@@ -11,8 +11,8 @@ from provisioner import report
 from provisioner.cli.common import Json, Name, chosen_lab, existing
 from provisioner.errors import LabError, UsageError
 from provisioner.lab import read_events
-from provisioner.phases.access import merge_kubeconfig
 from provisioner.phases.cluster import kubectl_of
+from provisioner.queries.kubeconfig import merge_kubeconfig
 
 Words = Annotated[list[str] | None, typer.Argument(help="Words to pass on, after --.")]
 

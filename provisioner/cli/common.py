@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from provisioner import report
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.errors import UsageError
 from provisioner.lab import Lab, all_labs, home, profiles
 from provisioner.model import Event
 from provisioner.phases.base import Context, Phase, PhaseTime, run_recipe
-from provisioner.phases.doctor import Choice, choose
 from provisioner.phases.machines import make_context
+from provisioner.queries.doctor import Choice, choose
 from provisioner.spec import LabSpec, parse_spec, read_spec
 
 # What is taken where nobody names a profile: virtual machines, if KVM can boot them here and all

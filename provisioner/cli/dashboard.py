@@ -11,7 +11,7 @@ from provisioner import report
 from provisioner.cli.common import Json, Name, existing
 from provisioner.errors import LabError
 from provisioner.phases.cluster import kubectl_of
-from provisioner.phases.dashboard import find_page, forwarded, make_token
+from provisioner.queries.dashboard import find_page, forwarded, make_token
 
 PORT = 8090
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from provisioner import report
-from provisioner.artifacts.catalog import load_catalog
-from provisioner.artifacts.stock import Stored, list_stock, prune
+from provisioner.artifacts.cache import Stored, list_stock, prune
+from provisioner.catalog.load import load_catalog
 from provisioner.cli.common import (
     Json,
     Profile,

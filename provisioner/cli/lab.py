@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.cli.common import (
     Json,
     Name,
@@ -24,12 +24,12 @@ from provisioner.lab import Lab
 from provisioner.model import Finding
 from provisioner.phases.base import Context
 from provisioner.phases.cluster import kubectl_of
-from provisioner.phases.dashboard import cluster_stays, find_page
-from provisioner.phases.doctor import doctor_of
-from provisioner.phases.inputs import refuse_inputs
 from provisioner.phases.machines import make_context
-from provisioner.phases.plan import plan_of
-from provisioner.phases.prove import status_of, verify_lab
+from provisioner.phases.refusals import refuse_inputs
+from provisioner.queries.dashboard import cluster_stays, find_page
+from provisioner.queries.doctor import doctor_of
+from provisioner.queries.plan import plan_of
+from provisioner.queries.status import status_of, verify_lab
 from provisioner.recipes import DESTROY, RECREATE_NETWORK, UP
 from provisioner.spec import NO_DASHBOARD, LabSpec
 

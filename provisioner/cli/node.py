@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.cli.common import Json, Name, existing, run_with_progress
 from provisioner.errors import LabError, UsageError
 from provisioner.lab import all_labs

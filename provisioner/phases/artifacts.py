@@ -3,9 +3,10 @@
 import os
 from dataclasses import dataclass, replace
 
-from provisioner.artifacts.catalog import builds_of
-from provisioner.artifacts.sets import Order, build_set
-from provisioner.artifacts.upstream import FetchedBox, UpstreamBuild, refuse_unknown
+from provisioner.artifacts.artifact_set import Order, build_set
+from provisioner.artifacts.sources.upstream import refuse_unknown
+from provisioner.catalog.builds import FetchedBox, UpstreamBuild
+from provisioner.catalog.load import builds_of
 from provisioner.lab import cache
 from provisioner.model import Event
 from provisioner.phases.base import Context

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from provisioner.artifacts.catalog import Bundle, Catalog
-from provisioner.artifacts.sets import ArtifactSet
+from provisioner.artifacts.artifact_set import ArtifactSet
+from provisioner.catalog.load import Bundle, Catalog
 from provisioner.lab import Lab
 from provisioner.model import Event, Listener, Status
 from provisioner.playbooks import Recap

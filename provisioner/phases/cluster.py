@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.artifacts.catalog import merged_keys
-from provisioner.artifacts.upstream import FetchedBox
+from provisioner.catalog.builds import FetchedBox
+from provisioner.catalog.load import merged_keys
 from provisioner.checks.kubectl import Kubectl
 from provisioner.checks.ready import wait_for_nodes
 from provisioner.compat import OSES

@@ -4,15 +4,15 @@ import shutil
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from provisioner.artifacts.catalog import catalog_of
-from provisioner.artifacts.sets import ArtifactSet
+from provisioner.artifacts.artifact_set import ArtifactSet
+from provisioner.catalog.load import catalog_of
 from provisioner.errors import LabError
 from provisioner.lab import Lab, cache
 from provisioner.model import Listener
 from provisioner.phases.base import Context
 from provisioner.providers.base import Provider
-from provisioner.providers.machine import MachineProvider
-from provisioner.providers.vagrant import VagrantProvider
+from provisioner.providers.libvirt.provider import VagrantProvider
+from provisioner.providers.nspawn.provider import MachineProvider
 from provisioner.render import BoxFile
 from provisioner.spec import LabSpec, VagrantOptions
 

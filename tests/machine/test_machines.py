@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.artifacts.catalog import load_catalog
-from provisioner.artifacts.plan import root_step
+from provisioner.artifacts.steps import root_step
 from provisioner.artifacts.store import Store
+from provisioner.catalog.load import load_catalog
 from provisioner.errors import HostError
 from provisioner.lab import cache
 from provisioner.model import Node
-from provisioner.providers.machine import MachineProvider
+from provisioner.providers.nspawn.provider import MachineProvider
 from tests.conftest import HOME, changes_since, host_state
 
 NODES = [

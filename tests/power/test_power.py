@@ -8,8 +8,8 @@ import time
 import pytest
 
 from provisioner.cli.common import existing
-from provisioner.providers import nspawn
-from provisioner.providers.cgroups import groups_of
+from provisioner.providers.nspawn import machine as nspawn
+from provisioner.providers.nspawn.cgroups import groups_of
 
 
 def test_stopped_and_started_it_works_without_help(lab):

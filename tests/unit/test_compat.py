@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from provisioner import compat
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.cli import app
 from provisioner.compat import FACTS, LINES, OSES, RULES, broken_by, broken_on, conflicts_of
 from provisioner.errors import SpecError

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.errors import BusyError, UsageError
 from provisioner.lab import Lab, all_labs, home, read_events
 from provisioner.spec import parse_spec

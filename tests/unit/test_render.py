@@ -2,7 +2,7 @@ from pathlib import Path
 
 import yaml
 
-from provisioner.artifacts.catalog import known_by, merged_keys
+from provisioner.catalog.load import known_by, merged_keys
 from provisioner.render import Places, render_inventory
 from provisioner.spec import parse_spec
 

@@ -7,7 +7,7 @@ import jinja2
 import pytest
 
 from provisioner import render
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.lab import profiles
 from provisioner.render import BoxFile, VagrantLab, render_vagrantfile
 from provisioner.spec import VagrantOptions, parse_spec, read_spec

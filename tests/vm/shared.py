@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from provisioner.providers.network import short
+from provisioner.providers.nspawn.network import short
 
 SECONDS = 1800
 POOL = Path("/var/lib/libvirt/kubelab")

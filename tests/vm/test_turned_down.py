@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.lab import profiles
 from provisioner.spec import read_spec
 from tests.conftest import Lab

@@ -1,6 +1,6 @@
 from provisioner.artifacts import box
-from provisioner.artifacts.catalog import load_catalog
-from provisioner.artifacts.plan import box_step
+from provisioner.artifacts.steps import box_step
+from provisioner.catalog.load import load_catalog
 
 
 def test_a_box_that_is_made_otherwise_is_another_box(tmp_path, monkeypatch):

@@ -5,8 +5,8 @@ import tarfile
 
 import pytest
 
-from provisioner.artifacts.catalog import Image, Layer
 from provisioner.artifacts.images import shared_layer, write_image
+from provisioner.catalog.load import Image, Layer
 
 
 @pytest.fixture

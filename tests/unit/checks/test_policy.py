@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.checks.policy import network_policy
 from provisioner.checks.verify import Cluster, Fault
 from provisioner.shell import Result

@@ -1,6 +1,6 @@
 import pytest
 
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.checks import questions, verify
 from provisioner.checks.verify import Cluster
 from provisioner.errors import LabError

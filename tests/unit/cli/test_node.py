@@ -1,6 +1,6 @@
 import pytest
 
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.cli.node import checked_node, reset
 from provisioner.errors import UsageError
 from provisioner.lab import Lab

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from provisioner.artifacts.catalog import known_by
-from provisioner.artifacts.sets import ArtifactSet
+from provisioner.artifacts.artifact_set import ArtifactSet
+from provisioner.catalog.load import known_by
 from provisioner.lab import Lab, profiles
 from provisioner.phases.cluster import WriteInventory
 from provisioner.phases.machines import make_context

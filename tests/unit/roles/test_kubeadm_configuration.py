@@ -7,7 +7,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from provisioner.artifacts.catalog import FILE
+from provisioner.catalog.load import FILE
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 TEMPLATES = ROLES / "control_plane/templates"

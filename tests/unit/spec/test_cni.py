@@ -1,6 +1,6 @@
 import pytest
 
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.errors import SpecError
 from provisioner.spec import parse_spec
 

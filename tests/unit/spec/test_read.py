@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from provisioner.artifacts.catalog import known_by
+from provisioner.catalog.load import known_by
 from provisioner.errors import SpecError
 from provisioner.lab import profiles
 from provisioner.spec import LabSpec, parse_spec, read_spec

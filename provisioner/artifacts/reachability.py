@@ -1,0 +1,119 @@
+"""Whether the sources of artifacts can be reached from this host, and whether anybody asks them."""
+
+import http.client
+import os
+import socket
+import tempfile
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from provisioner.artifacts.sources.debian import mirrors_known
+from provisioner.artifacts.sources.upstream import refuse_page
+from provisioner.catalog.builds import Way
+from provisioner.errors import CommandError, LabError
+from provisioner.host_questions import Answer
+from provisioner.shell import run
+
+APT_HELPER = Path("/usr/lib/apt/apt-helper")
+SECONDS = 20.0
+# A small module that has one version, to see whether the proxy serves at all.
+SMALL_MODULE = "rsc.io/quote@v1.5.2"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The questions about sources. ``cached`` says that nothing has to be fetched any more.
+
+    ``published`` are URLs of publishers that a lab will ask for, by the name of the question; they
+    are asked on the ``way`` that downloads take.
+    """
+
+    suite: str
+    go: Path | None
+    cached: bool
+    published: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    way: Way = field(default_factory=Way)
+
+    def questions(self) -> dict[str, Callable[[], Answer]]:
+        """Each by its name in a list of findings."""
+        return {
+            "dns": self.dns,
+            "source-debian": self.debian,
+            "source-go": self.modules,
+            **{name: partial(self.publishers, urls) for name, urls in self.published.items()},
+        }
+
+    def dns(self) -> Answer:
+        """Whether names resolve here, or a proxy does that for us."""
+        host = self._mirror_host()
+        if not host:
+            return True, "no mirror to look up", ""
+        try:
+            socket.getaddrinfo(host, 80)
+        except OSError:
+            behind = any(name.lower().endswith("_proxy") for name in os.environ)
+            hint = "Look at /etc/resolv.conf, or set http_proxy and https_proxy."
+            return behind or self.cached, f"{host} does not resolve", hint
+        return True, f"{host} resolves", ""
+
+    def debian(self) -> Answer:
+        """Whether a mirror of apt's serves the suite."""
+        if self.cached:
+            return True, "not asked: all artifacts are in the cache", ""
+        known = mirrors_known(self.suite)
+        if not known or not APT_HELPER.exists():
+            return False, f"apt knows no Debian {self.suite}", "Artifacts are built on Debian 12."
+        with tempfile.TemporaryDirectory(prefix="kubelab-") as folder:
+            url = f"{known[0]}dists/{self.suite}/InRelease"
+            words = [str(APT_HELPER), "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10"]
+            try:
+                run([*words, "download-file", url, f"{folder}/InRelease"], timeout=SECONDS)
+            except CommandError as error:
+                said = error.details.splitlines()[-1]
+                return False, f"no answer from {known[0]}: {said}", "Try `apt-get update`."
+        return True, f"{known[0]} serves {self.suite}", ""
+
+    def modules(self) -> Answer:
+        """Whether the Go module proxy serves."""
+        if self.cached:
+            return True, "not asked: all artifacts are in the cache", ""
+        if self.go is None or not (self.go / "bin/go").is_file():
+            return True, "not asked: no Go yet", ""
+        with tempfile.TemporaryDirectory(prefix="kubelab-") as folder:
+            env = {"GOPATH": folder, "GO111MODULE": "on", "GOFLAGS": "-modcacherw"}
+            argv = [str(self.go / "bin/go"), "list", "-m", SMALL_MODULE]
+            try:
+                run(argv, env=env, cwd=Path(folder), timeout=SECONDS)
+            except CommandError as error:
+                said = error.details.splitlines()[-1]
+                return False, f"no module from GOPROXY: {said}", "Look at `go env GOPROXY`."
+        return True, "the module proxy serves", ""
+
+    def publishers(self, urls: Sequence[str]) -> Answer:
+        """Whether every host among the URLs serves the first that is asked of it."""
+        firsts = {urllib.parse.urlsplit(url).netloc: url for url in reversed(urls)}
+        with ThreadPoolExecutor(max_workers=len(firsts)) as pool:
+            faults = [fault for fault in pool.map(self._why_not, firsts.values()) if fault]
+        hint = "Set artifacts.proxy or artifacts.mirrors in the spec, or take another profile."
+        return not faults, "; ".join(faults) or f"{', '.join(sorted(firsts))} answer", hint
+
+    def _why_not(self, url: str) -> str:
+        """Why no mirror, nor the publisher himself, serves a URL; empty where one does."""
+        faults = []
+        for place in self.way.urls(url):
+            try:
+                with self.way.open(place, seconds=SECONDS) as answer:
+                    refuse_page(place, answer, b"")
+            except (OSError, http.client.HTTPException, LabError) as error:
+                faults.append(f"{place}: {error}")
+            else:
+                return ""
+        return ", ".join(faults)
+
+    def _mirror_host(self) -> str:
+        known = mirrors_known(self.suite)
+        return (urllib.parse.urlsplit(known[0]).hostname or "") if known else ""

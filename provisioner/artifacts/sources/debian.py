@@ -1,0 +1,164 @@
+"""The source ``debian``: packages and source packages, through the apt of this host."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from provisioner.catalog.load import MachineRoot
+from provisioner.errors import LabError
+from provisioner.shell import TETHER, run, stream
+
+Tell = Callable[[str, float | None], None]
+"""Says how far a build is: a few words, and a fraction of 1 (or None)."""
+
+RETRY = "Check the network or the proxy of apt (`apt-get update`) and run it again: all is kept."
+# Nobody reads them in a container or in a lab machine, and they are a third of the files.
+UNREAD = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "usr/share/lintian",
+)
+APT = ("-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3")
+LISTS = Lock()
+# A root that was cut off is made anew, so dpkg need not wait for the disk after every file.
+QUICK = {"DEBIAN_FRONTEND": "noninteractive", "DPKG_FORCE": "unsafe-io"}
+
+
+ASK_MIRRORS = (
+    *("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"),
+    "Created-By: Packages",
+)
+
+
+def mirrors_known(suite: str) -> list[str]:
+    """The URIs of mirrors that apt has lists of for a suite; nothing is fetched for the answer."""
+    if not shutil.which("apt-get"):
+        return []
+    lines = run(ASK_MIRRORS, check=False).stdout.splitlines()
+    return sorted({uri for uri, release in map(str.split, lines) if release == suite})
+
+
+def _mirrors(suite: str) -> list[str]:
+    """``URI SUITE`` of the host's own Debian mirrors, asked from apt."""
+    for attempt in range(2):
+        lines = run(ASK_MIRRORS, hint=RETRY).stdout.splitlines()
+        found = sorted({line for line in lines if line.split()[-1].startswith(suite)})
+        if found:
+            return found
+        if attempt == 0:
+            run(["apt-get", *APT, "update"], hint=RETRY)
+    raise LabError(
+        f"apt on this host knows no Debian {suite}",
+        "The sources debian and debian-source need its packages.",
+        f"Add {suite} to /etc/apt/sources.list, or run kubelab on Debian 12.",
+    )
+
+
+@cache
+def _updated_apt(place: Path, suite: str) -> tuple[str, ...]:
+    for folder in ("lists/partial", "archives/partial"):
+        (place / folder).mkdir(parents=True, exist_ok=True)
+    lines = [f"deb-src {mirror} main\ndeb {mirror} main\n" for mirror in _mirrors(suite)]
+    sources = place / "sources.list"
+    sources.write_text("".join(lines), encoding="utf-8")
+    settings = {
+        "Dir::Etc::SourceList": sources,
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::State::Lists": place / "lists",
+        "Dir::Cache": place,
+    }
+    options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+    command = ("apt-get", *APT, *options)
+    # By default apt calls it a success when no mirror answered.
+    run([*TETHER, *command, "update", "-o", "APT::Update::Error-Mode=any"], hint=RETRY)
+    return command
+
+
+def _apt(folder: Path, suite: str) -> tuple[str, ...]:
+    """apt-get with fresh lists of its own under ``folder``, which also know source packages.
+
+    The host's are left alone. Builds run side by side, and only one may write the lists.
+    """
+    with LISTS:
+        return _updated_apt(folder / "apt", suite)
+
+
+def fetch_source(folder: Path, suite: str, package: str, version: str, tell: Tell) -> Path:
+    """Fetch and unpack a source package under ``folder``; returns its tree.
+
+    apt checks the files against the signed lists. The tree gets its name when it is complete.
+
+    Raises:
+        CommandError: apt cannot reach its mirror, or it has no such version.
+    """
+    place = folder / "sources" / f"{package}-{version}"
+    tree, draft = place / "tree", place / "draft"
+    if tree.is_dir():
+        return tree
+    shutil.rmtree(draft, ignore_errors=True)
+    place.mkdir(parents=True, exist_ok=True)
+    tell(f"fetching {package} {version}", None)
+    fetch = [*TETHER, *_apt(folder, suite), "source", "--download-only", f"{package}={version}"]
+    run(fetch, cwd=place, hint=RETRY)
+    tell("unpacking", None)
+    description = next(place.glob("*.dsc"))
+    run([*TETHER, "dpkg-source", "--extract", description.name, draft.name], cwd=place)
+    draft.rename(tree)
+    return tree
+
+
+def fetch_packages(
+    folder: Path, suite: str, packages: Sequence[str], into: Path, tell: Tell
+) -> None:
+    """Fetch packages and unpack them over each other into ``into``, without documentation.
+
+    Raises:
+        CommandError: apt cannot reach its mirror, or it has no such package.
+    """
+    debs = into.parent / f"{into.name}.debs"
+    shutil.rmtree(debs, ignore_errors=True)
+    debs.mkdir(parents=True)
+    tell(f"fetching {len(packages)} packages", None)
+    run([*TETHER, *_apt(folder, suite), "download", *packages], cwd=debs, hint=RETRY)
+    for deb in sorted(debs.glob("*.deb")):
+        run(["dpkg-deb", "--extract", str(deb), str(into)])
+    run(["rm", "-rf", str(debs), *(str(into / unread) for unread in UNREAD)])
+
+
+def make_root(folder: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
+    """Make a Debian root with debootstrap; no service starts, no key or machine id stays in it.
+
+    Raises:
+        CommandError: debootstrap failed.
+    """
+    mirrors = {suite: uri for uri, suite in map(str.split, _mirrors(root.suite))}
+    debs = folder / "debs"
+    debs.mkdir(parents=True, exist_ok=True)
+    command = [
+        *TETHER,
+        "debootstrap",
+        "--variant=minbase",
+        f"--cache-dir={debs}",
+        f"--include={','.join(root.packages)}",
+        root.suite,
+        str(into),
+        mirrors[root.suite],
+    ]
+    steps = 0
+    with stream(command, env=QUICK, hint=RETRY) as lines:
+        for line in lines:
+            steps += 1
+            # About 130 packages pass through retrieving, validating, extracting and configuring.
+            tell(line.removeprefix("I: ")[:60], min(steps / (6 * len(root.packages) * 5), 0.99))
+    run(["systemctl", f"--root={into}", "disable", *root.disabled])
+    for key in (into / "etc/ssh").glob("ssh_host_*"):
+        key.unlink()
+    (into / "etc/machine-id").write_text("")
+    lists = [str(path) for path in (into / "var/lib/apt/lists").iterdir()]
+    # debootstrap leaves all packages there; ours are in the cache already.
+    packages = [str(path) for path in (into / "var/cache/apt/archives").glob("*.deb")]
+    run(["rm", "-rf", *(str(into / unread) for unread in UNREAD), *lists, *packages])

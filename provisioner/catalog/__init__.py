@@ -1,0 +1,1 @@
+"""The catalogue: its schema, its files, its consistency, and its facts for ``compat``."""

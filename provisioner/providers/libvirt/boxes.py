@@ -1,0 +1,79 @@
+"""A Vagrant box on its way into libvirt's pool, which all labs of a host share.
+
+vagrant-libvirt takes any volume of a box's name for that box: also while another lab still fills
+it, and where a killed one left it half full. No machine made from that would ever boot.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+
+import libvirt
+from filelock import FileLock, Timeout
+
+from provisioner.model import Event, Listener
+from provisioner.providers.libvirt.hypervisor import BOX_VOLUME, Hypervisor
+from provisioner.providers.libvirt.vagrantcli import PHASE
+from provisioner.render import BoxFile
+
+
+def _lock(home: Path) -> FileLock:
+    home.mkdir(parents=True, exist_ok=True)
+    return FileLock(home / "libvirt.lock")
+
+
+def _has_whole(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
+    """Whether libvirt has the whole box; what it has of it otherwise is removed.
+
+    What was never unpacked in vagrant's ``home`` was not being sent from here either.
+    """
+    name = box.name.replace("/", "-VAGRANTSLASH-")
+    volumes = [v for v in hypervisor.volumes() if v.name().startswith(f"{name}{BOX_VOLUME}")]
+    unpacked = list((home / "boxes" / name).glob("*/libvirt/*.img"))
+    if not unpacked:
+        return bool(volumes)
+    whole = 0
+    for volume, image in product(volumes, unpacked):
+        if volume.name().endswith(f"_{image.name}"):
+            if volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2] < image.stat().st_size:
+                volume.delete()
+            else:
+                whole += 1
+    return whole == len(unpacked)
+
+
+@contextmanager
+def pool_with_box(
+    hypervisor: Hypervisor, home: Path, box: BoxFile, listen: Listener
+) -> Iterator[None]:
+    """Have the pool, and be the only lab that sends a box there, unless it has this one."""
+    lock = _lock(home)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        said = "waiting for another lab that sends its box to libvirt"
+        listen(Event(PHASE, "vagrant up", "progress", detail=said))
+        lock.acquire()
+    try:
+        hypervisor.ensure_pool()
+        if _has_whole(hypervisor, home, box):
+            lock.release()
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def boxes_at_rest(home: Path) -> Iterator[bool]:
+    """Whether no lab sends a box to libvirt; if so, none begins to until the block ends."""
+    lock = _lock(home)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

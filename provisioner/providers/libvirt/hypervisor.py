@@ -1,0 +1,300 @@
+"""libvirt, by libvirt-python: what vagrant cannot tell, and the removal of all that is a lab's.
+
+Everything of a lab carries its prefix: domains, volumes, networks. A domain is the lab's own only
+if its description says so too; another of the same name is never touched.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import tenacity
+
+from provisioner.errors import HostError, LabError
+from provisioner.model import MachineState
+from provisioner.providers.libvirt.service import ensure_service
+
+POOL = "kubelab"
+POOL_PATH = Path("/var/lib/libvirt/kubelab")
+# What vagrant-libvirt puts after the name of a box for the name of its volume.
+BOX_VOLUME = "_vagrant_box_image_"
+STATES: dict[int, MachineState] = {
+    libvirt.VIR_DOMAIN_RUNNING: "running",
+    libvirt.VIR_DOMAIN_BLOCKED: "running",
+    libvirt.VIR_DOMAIN_PAUSED: "paused",
+}
+
+
+@contextmanager
+def in_words(brief: str, hint: str) -> Iterator[None]:
+    """Make what libvirt refuses an error for the user, with libvirt's own words in it.
+
+    Raises:
+        LabError: libvirt refused something in the block.
+    """
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise LabError(brief, str(error), hint) from None
+
+
+@dataclass(frozen=True)
+class DomainFacts:
+    """A domain as libvirt sees it; memory and disk are what it uses now, in MiB."""
+
+    name: str
+    state: MachineState
+    ours: bool
+    memory_mib: int
+    disk_mib: int
+
+
+@dataclass
+class Hypervisor:
+    """What a lab has at one libvirt. ``prefix`` starts all names, ``mark`` all descriptions."""
+
+    uri: str
+    prefix: str
+    mark: str
+    _link: Any = field(default=None, init=False, repr=False)
+
+    @property
+    def link(self) -> Any:
+        """The connection; made anew where libvirt was started anew since it was needed last.
+
+        Raises:
+            HostError: libvirt cannot be reached.
+        """
+        if self._link is not None:
+            # That a socket is closed at its other end is known to nobody before it is used.
+            with suppress(libvirt.libvirtError):
+                self._link.getLibVersion()
+                return self._link
+        self._link = self._connect()
+        return self._link
+
+    def _connect(self) -> Any:
+        ensure_service(self.uri)
+        try:
+            return libvirt.open(self.uri)
+        except libvirt.libvirtError as error:
+            hint = "`kubelab doctor` says what is missing."
+            raise HostError(f"no libvirt at {self.uri}", str(error), hint) from None
+
+    def offers_kvm(self) -> bool:
+        """Whether libvirt has domains by KVM to offer, which does not say that they boot."""
+        return "<domain type='kvm'" in self.link.getCapabilities()
+
+    def domain(self, node: str) -> Any:
+        """The domain of a node, or None.
+
+        Raises:
+            LabError: libvirt does not say; that is no leave to make one, or to remove its disks.
+        """
+        with in_words(f"{node}: libvirt does not tell of it", "Look at `virsh list --all`."):
+            try:
+                return self.link.lookupByName(self.prefix + node)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
+                return None
+
+    def is_ours(self, domain: Any) -> bool:
+        """Whether the lab made a domain: a name alone proves nothing."""
+        try:
+            text = domain.metadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, None)
+        except libvirt.libvirtError:
+            return False
+        return bool(text.startswith(f"{self.mark} "))
+
+    def own_domains(self) -> Iterator[Any]:
+        """Every domain that the lab made, also what a killed run left half made."""
+        for domain in self.link.listAllDomains():
+            if domain.name().startswith(self.prefix) and self.is_ours(domain):
+                yield domain
+
+    def facts(self, node: str) -> DomainFacts:
+        """What is true of a node's domain now."""
+        domain = self.domain(node)
+        if domain is None:
+            return DomainFacts(self.prefix + node, "absent", ours=False, memory_mib=0, disk_mib=0)
+        state = STATES.get(domain.state()[0], "stopped")
+        memory = 0
+        if domain.isActive():
+            with suppress(libvirt.libvirtError):
+                memory = domain.memoryStats().get("rss", 0) // 1024
+        return DomainFacts(
+            domain.name(), state, self.is_ours(domain), memory, self._disk_mib(domain.name())
+        )
+
+    def volumes(self) -> list[Any]:
+        """All that is in the pool, of every lab; nothing where there is no pool, or it sleeps."""
+        pools = [pool for pool in self.link.listAllStoragePools() if pool.name() == POOL]
+        if not pools or not pools[0].isActive():
+            return []
+        # Refused while libvirt makes a volume; what it knows is all there is even then.
+        with suppress(libvirt.libvirtError):
+            pools[0].refresh()
+        volumes: list[Any] = pools[0].listAllVolumes()
+        return volumes
+
+    def _volumes_of(self, name: str) -> list[Any]:
+        """The disks of a domain, and not those of one whose name only begins with its name."""
+        disks = (f"{name}.", f"{name}_", f"{name}-vd")
+        return [volume for volume in self.volumes() if volume.name().startswith(disks)]
+
+    def _disk_mib(self, name: str) -> int:
+        return int(sum(volume.info()[2] for volume in self._volumes_of(name)) // 2**20)
+
+    def ensure_pool(self) -> None:
+        """Make the storage pool of all labs on that host, unless it is there with its folder.
+
+        Raises:
+            LabError: libvirt refuses.
+        """
+        with in_words(f"no pool at {POOL_PATH}", f"Look at `virsh pool-dumpxml {POOL}`."):
+            self._ensure_pool()
+
+    def _ensure_pool(self) -> None:
+        try:
+            pool = self.link.storagePoolLookupByName(POOL)
+        except libvirt.libvirtError:
+            place = f"<target><path>{POOL_PATH}</path></target>"
+            pool = self.link.storagePoolDefineXML(
+                f"<pool type='dir'><name>{POOL}</name>{place}</pool>"
+            )
+        try:
+            pool.refresh()
+        except libvirt.libvirtError:
+            # Not started, or its folder went away under it; or a volume is being made.
+            if pool.isActive():
+                with suppress(libvirt.libvirtError):
+                    pool.destroy()
+            if not pool.isActive():
+                pool.build()
+                pool.create()
+
+    def leases(self) -> list[str]:
+        """The DHCP leases of the management network, a line each."""
+        try:
+            network = self.link.networkLookupByName(f"{self.prefix}management")
+            return [f"{x['mac']} {x['ipaddr']} {x['hostname']}" for x in network.DHCPLeases()]
+        except libvirt.libvirtError as error:
+            return [str(error)]
+
+    def bridge(self, network: str) -> str:
+        """The bridge of one of the lab's networks, or an empty text."""
+        with suppress(libvirt.libvirtError):
+            return str(self.link.networkLookupByName(self.prefix + network).bridgeName())
+        return ""
+
+    def wake(self) -> None:
+        """Start the lab's networks and the pool: after a restart of the host nobody has.
+
+        Raises:
+            LabError: libvirt refuses.
+        """
+        hint = "Look at `virsh net-list --all` and `virsh pool-list --all`."
+        with in_words("the lab's networks do not start", hint):
+            for network in self.link.listAllNetworks():
+                if network.name().startswith(self.prefix) and not network.isActive():
+                    network.create()
+            if POOL in (pool.name() for pool in self.link.listAllStoragePools()):
+                self.ensure_pool()
+
+    def start(self, node: str) -> None:
+        """Power a domain on, or let it go on where it is paused (a full disk does that).
+
+        Raises:
+            LabError: libvirt refuses.
+        """
+        self._call(node, lambda domain: domain.resume() if domain.isActive() else domain.create())
+
+    def shut_down(self, node: str, seconds: float) -> None:
+        """Ask a domain to power off; by force when it has not after ``seconds``."""
+        domain = self.domain(node)
+        if domain is None or not domain.isActive():
+            return
+        patience = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(seconds),
+            wait=tenacity.wait_fixed(0.5),
+            retry=tenacity.retry_if_result(bool),
+        )
+        try:
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                # It hears nothing while it is.
+                domain.resume()
+            domain.shutdown()
+            patience(domain.isActive)
+        except (libvirt.libvirtError, tenacity.RetryError):
+            with suppress(libvirt.libvirtError):
+                domain.destroy()
+
+    def _call(self, node: str, act: Callable[[Any], object]) -> None:
+        domain = self.domain(node)
+        if domain is None:
+            raise LabError(f"{node}: no such machine", "", "Run `kubelab up` to make it.")
+        with in_words(f"{node}: libvirt refuses", "Look at `virsh list --all`."):
+            act(domain)
+
+    def remove(self, domain: Any) -> None:
+        """Remove a domain with its snapshots and volumes."""
+        name = domain.name()
+        with suppress(libvirt.libvirtError):
+            domain.destroy()
+        flags = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        domain.undefineFlags(flags | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+        self._remove_disks(name)
+
+    def _remove_disks(self, name: str) -> None:
+        for volume in self._volumes_of(name):
+            volume.delete()
+
+    def remove_stray_disks(self, nodes: Sequence[str]) -> None:
+        """Remove the volumes of nodes that have no domain; nothing can be made over them."""
+        for node in nodes:
+            if self.domain(node) is None:
+                self._remove_disks(self.prefix + node)
+
+    def sweep(self, *, with_boxes: bool) -> None:
+        """Remove all that is the lab's; the pool ``with_boxes`` too, if no other lab uses it.
+
+        Raises:
+            LabError: libvirt refuses.
+        """
+        hint = "Mend that, and run `kubelab destroy` again: it goes on with what is left."
+        with in_words("libvirt does not give all of the lab up", hint):
+            self._sweep(with_boxes=with_boxes)
+
+    def _sweep(self, *, with_boxes: bool) -> None:
+        # Volumes of a pool that sleeps cannot be seen.
+        self.wake()
+        for domain in list(self.own_domains()):
+            self.remove(domain)
+        taken = [d.name() for d in self.link.listAllDomains() if d.name().startswith(self.prefix)]
+        if not taken:
+            for volume in self.volumes():
+                if volume.name().startswith(self.prefix):
+                    volume.delete()
+            for network in self.link.listAllNetworks():
+                if network.name().startswith(self.prefix):
+                    with suppress(libvirt.libvirtError):
+                        network.destroy()
+                    network.undefine()
+        boxes = self.volumes()
+        if with_boxes and all(BOX_VOLUME in volume.name() for volume in boxes):
+            self._drop_pool(boxes)
+
+    def _drop_pool(self, boxes: Sequence[Any]) -> None:
+        with suppress(libvirt.libvirtError):
+            pool = self.link.storagePoolLookupByName(POOL)
+            for volume in boxes:
+                volume.delete()
+            pool.destroy()
+            # Its folder, by libvirt, which may be on another host; one that is not empty stays.
+            with suppress(libvirt.libvirtError):
+                pool.delete()
+            pool.undefine()

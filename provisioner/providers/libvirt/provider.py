@@ -1,0 +1,289 @@
+"""Virtual machines of libvirt: vagrant makes them, libvirt tells of them, starts and stops them."""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import CommandError, HostError, LabError
+from provisioner.model import DOCKER_DISK, Event, Finding, Listener, Machine, Node, Snapshot
+from provisioner.providers.libvirt.bootstrap_access import let_root_in
+from provisioner.providers.libvirt.boxes import boxes_at_rest, pool_with_box
+from provisioner.providers.libvirt.diagnosis import console_tail, why_no_answer
+from provisioner.providers.libvirt.emulation import ROLE_VARS, SLOWNESS, STOP_SECONDS
+from provisioner.providers.libvirt.hypervisor import POOL, POOL_PATH, Hypervisor
+from provisioner.providers.libvirt.kvm import probe_kvm
+from provisioner.providers.libvirt.preflight import VmHost, probe_vm_host
+from provisioner.providers.libvirt.service import answers, ensure_service, hop_of
+from provisioner.providers.libvirt.snapshots import Snapshots
+from provisioner.providers.libvirt.vagrantcli import PHASE, Vagrant
+from provisioner.providers.nspawn.network import short
+from provisioner.providers.ssh import ReachedBySsh, make_key
+from provisioner.render import BOOT_SECONDS, BoxFile, VagrantLab, render_vagrantfile
+from provisioner.spec import VagrantOptions
+
+ARTIFACTS = "/var/lib/kubelab/artifacts"
+
+
+@dataclass
+class VagrantProvider(ReachedBySsh):
+    """The virtual machines of one lab. ``box`` may be missing where nothing is created."""
+
+    lab: str
+    folder: Path
+    nodes: Sequence[Node]
+    network: IPv4Network
+    options: VagrantOptions
+    box: BoxFile | None = None
+    vagrant_home: Path = Path("/nonexistent")
+    name: str = "vagrant"
+
+    @property
+    def slowness(self) -> float:
+        """How many times slower than this host its machines are; deadlines are that much later."""
+        return SLOWNESS[self.driver]
+
+    @property
+    def hop(self) -> str:
+        """The host of a libvirt that is not here: only it reaches its machines."""
+        return hop_of(self.options.uri)
+
+    @property
+    def label(self) -> str:
+        """The lab's name at libvirt, where a lab of the same name may live in another folder."""
+        return f"{self.lab}-{short(str(self.folder.resolve()), 6)}"
+
+    @property
+    def prefix(self) -> str:
+        """What the names of all domains, volumes and networks of the lab start with."""
+        return f"kubelab-{self.label}-"
+
+    @cached_property
+    def hypervisor(self) -> Hypervisor:
+        """The lab's part of libvirt."""
+        return Hypervisor(self.options.uri, self.prefix, f"kubelab lab {self.label}")
+
+    @cached_property
+    def vagrant(self) -> Vagrant:
+        """Vagrant in the lab's folder."""
+        return Vagrant(self.folder, self.vagrant_home)
+
+    @property
+    def driver(self) -> str:
+        """``kvm`` or ``qemu``: as the spec says, as the lab began, or as the boot probe finds.
+
+        The probe boots its guest here; of another host's KVM there is only libvirt's word.
+        """
+        if self.options.driver != "auto":
+            return self.options.driver
+        if begun := self._begun_with():
+            return begun
+        if self.hop:
+            return "kvm" if self.hypervisor.offers_kvm() else "qemu"
+        return "kvm" if probe_kvm().verdict == "usable" else "qemu"
+
+    def probe(self) -> list[Finding]:
+        """Whether this host can serve, one Finding a question; nothing is changed."""
+        options, begun = self.options, self._begun_with()
+        if begun:
+            # Its networks are there without libvirtd, which alone knows whose they are.
+            ensure_service(options.uri)
+        return probe_vm_host(VmHost(self.hypervisor, self.nodes, self.network, options, begun))
+
+    def create(self, nodes: Sequence[Node], listen: Listener) -> None:
+        """Make the machines that are missing, start those that are stopped, wait for SSH.
+
+        Raises:
+            HostError: this host cannot serve; nothing was changed.
+            LabError: a machine did not come up.
+        """
+        self._refuse_strangers()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        make_key(self.access.key, f"kubelab-{self.lab}")
+        if any(self._is_half_made(node) for node in self.nodes):
+            self._make(listen)
+        self.hypervisor.wake()
+        for node in nodes:
+            if self.hypervisor.facts(node.name).state != "running":
+                listen(Event(PHASE, "start", "start", node.name))
+                self.hypervisor.start(node.name)
+        self._in_parallel(self._await, nodes, listen)
+
+    def stop(self, nodes: Sequence[Node], listen: Listener) -> None:
+        """Shut the machines down, by force after a deadline; their disks stay."""
+
+        def shut_down(node: Node, listen: Listener) -> None:
+            listen(Event(PHASE, "stop", "start", node.name))
+            self.hypervisor.shut_down(node.name, STOP_SECONDS[self.driver])
+            listen(Event(PHASE, "stop", "changed", node.name))
+
+        self._in_parallel(shut_down, nodes, listen)
+
+    def destroy(self, listen: Listener) -> None:
+        """Remove all that carries this lab's name, also what a killed run left."""
+        ensure_service(self.options.uri)
+        if (self.folder / ".vagrant").is_dir() and self._vagrantfile():
+            listen(Event(PHASE, "vagrant destroy", "start"))
+            # What vagrant does not know of, or cannot remove, goes with the sweep.
+            self.vagrant.destroy_all()
+            listen(Event(PHASE, "vagrant destroy", "changed"))
+        with boxes_at_rest(self.vagrant_home) as at_rest:
+            self.hypervisor.sweep(with_boxes=at_rest)
+
+    def machines(self) -> list[Machine]:
+        """Every machine of the lab as it is now."""
+        # They outlive libvirtd, and after a restart of the host nobody may have started it.
+        if not self._begun_with() and not answers(self.options.uri):
+            return [Machine(node.name, "absent", node.address) for node in self.nodes]
+        found = [self.hypervisor.facts(node.name) for node in self.nodes]
+        return [
+            Machine(n.name, f.state if f.ours else "absent", n.address, f.memory_mib, f.disk_mib)
+            for n, f in zip(self.nodes, found, strict=True)
+        ]
+
+    def snapshots(self) -> list[Snapshot]:
+        """The snapshots that every machine of the lab has."""
+        return self._shots.list()
+
+    def save(self, name: str, listen: Listener) -> None:
+        """Keep the state of all machines together, running state included.
+
+        Raises:
+            LabError: there is one of that name, or libvirt refuses.
+        """
+        self._shots.save(name, listen)
+
+    def restore(self, name: str, listen: Listener) -> None:
+        """Bring all machines back to a snapshot, with their clocks set to the present.
+
+        Those that were stopped when it was saved are stopped then.
+
+        Raises:
+            LabError: there is none of that name, or libvirt refuses.
+        """
+        self.hypervisor.wake()
+        ran = self._shots.restore(name, listen)
+        awake = [node for node in self.nodes if node.name in ran]
+        self._in_parallel(self._await, awake, listen)
+        for node in awake:
+            self.exec(node, ["date", "--utc", "--set", f"@{int(time.time())}"])
+
+    def forget(self, name: str) -> None:
+        """Delete a snapshot.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        self._shots.delete(name)
+
+    def on_nodes(self, folder: Path) -> str:  # noqa: ARG002
+        """Where an artifact set is on nodes: roles copy it, unless the box brought it."""
+        return ARTIFACTS
+
+    def group_vars(self) -> dict[str, Any]:
+        """How hosts are reached, and role variables for what is peculiar about these machines."""
+        docker = {
+            "disk": DOCKER_DISK,
+            "mount": "/var/lib/docker",
+            "services": ["docker.socket", "docker.service"],
+        }
+        return {
+            **self.access.group_vars(),
+            "storage_volumes": [docker] if self.options.docker_disk_gib else [],
+            **(ROLE_VARS if self.driver == "qemu" else {}),
+        }
+
+    @property
+    def _shots(self) -> Snapshots:
+        return Snapshots(self.hypervisor, [node.name for node in self.nodes])
+
+    def _begun_with(self) -> str:
+        """The driver that the lab's machines have, or an empty text where there are none yet."""
+        known = re.search(r'libvirt\.driver = "(\w+)"', self._vagrantfile())
+        return known[1] if known else ""
+
+    def _vagrantfile(self) -> str:
+        file = self.folder / "Vagrantfile"
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+    def _refuse_strangers(self) -> None:
+        for node in self.nodes:
+            found = self.hypervisor.facts(node.name)
+            if found.state != "absent" and not found.ours:
+                raise HostError(
+                    f"{node.name}: libvirt has a domain {found.name} that is not this lab's",
+                    "It will not be touched.",
+                    "Rename it, or give this lab another name (`--name`).",
+                )
+
+    def _is_half_made(self, node: Node) -> bool:
+        """Whether vagrant never got to the end with a machine: it has no domain, or no access."""
+        if self.hypervisor.domain(node.name) is None:
+            return True
+        return node.address not in self.access.trusted()
+
+    def _make(self, listen: Listener) -> None:
+        if self.box is None:
+            raise HostError("no box", "", "Run `kubelab artifacts build` first.")
+        lab = VagrantLab(
+            lab=self.lab,
+            nodes=self.nodes,
+            network=self.network,
+            driver=self.driver,
+            box=self.box,
+            prefix=self.prefix,
+            mark=self.hypervisor.mark,
+            pool=POOL,
+            consoles=str(POOL_PATH),
+        )
+        draft = self.folder / ".Vagrantfile.new"
+        draft.write_text(render_vagrantfile(lab, self.options), encoding="utf-8")
+        draft.replace(self.folder / "Vagrantfile")
+        names = [node.name for node in self.nodes]
+        with pool_with_box(self.hypervisor, self.vagrant_home, self.box, listen):
+            self._forget_remains()
+            waiting = self.vagrant.up(names, listen, seconds=BOOT_SECONDS[self.driver])
+        if waiting:
+            raise why_no_answer(self.hypervisor, waiting[0], POOL_PATH, self.vagrant.log)
+        keys = self.vagrant.keys()
+        let_in = [let_root_in(n, keys[n.name], self.access) for n in self.nodes]
+        self.access.trust(let_in)
+
+    def _forget_remains(self) -> None:
+        """Remove what a killed run left with which vagrant never got to the end."""
+        finished = self.vagrant.finished_ids()
+        for domain in list(self.hypervisor.own_domains()):
+            if domain.UUIDString() not in finished:
+                self.hypervisor.remove(domain)
+        self.hypervisor.remove_stray_disks([node.name for node in self.nodes])
+
+    def _await(self, node: Node, listen: Listener) -> None:
+        try:
+            self.access.wait(
+                node.address,
+                BOOT_SECONDS[self.driver],
+                lambda: self.hypervisor.facts(node.name).state == "running",
+            )
+        except CommandError as error:
+            raise LabError(
+                f"{node.name}: the machine does not answer SSH at {node.address}",
+                f"{error.details}\n{console_tail(self.hypervisor, node.name, POOL_PATH)}",
+                "Power it off and on with `kubelab stop` and `kubelab start`; if it stays so,"
+                " `kubelab destroy` and start anew.",
+            ) from None
+        listen(Event(PHASE, "start", "ok", node.name))
+
+    def _in_parallel(
+        self,
+        act: Callable[[Node, Listener], None],
+        nodes: Sequence[Node],
+        listen: Listener,
+    ) -> None:
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            for future in [pool.submit(act, node, listen) for node in nodes]:
+                future.result()

@@ -1,0 +1,1 @@
+"""Machine containers of systemd-nspawn on this host."""

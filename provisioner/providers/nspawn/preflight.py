@@ -1,0 +1,119 @@
+"""Questions to this host: can machine containers run here? Nothing is changed by asking."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from provisioner.host_questions import Answer, put
+from provisioner.model import Finding
+from provisioner.providers.nspawn.cgroups import missing_controllers
+from provisioner.providers.nspawn.machine import lacks_sys_resource
+from provisioner.providers.nspawn.network import LabNetwork
+
+# A worker writes about 1.2 GiB (images, logs), a control plane about 1.6.
+GIB_PER_NODE = 2
+TOOLS = ("systemd-nspawn", "unshare", "ip", "nft", "ssh", "ssh-keygen")
+
+
+def _root() -> Answer:
+    if os.geteuid() == 0:
+        return True, "root", ""
+    return False, f"user id {os.geteuid()}", "Machines need root: run the command with sudo."
+
+
+def _tools() -> Answer:
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing:
+        return False, f"missing: {', '.join(missing)}", "Run `kubelab up`, which installs them."
+    return True, "all here", ""
+
+
+def _cgroups() -> Answer:
+    missing = sorted(missing_controllers())
+    if missing:
+        hint = "Mount the cgroup controllers under /sys/fs/cgroup, or boot with them enabled."
+        return False, f"controllers missing: {', '.join(missing)}", hint
+    return True, "all controllers", ""
+
+
+def _folder(folder: Path) -> Answer:
+    # ssh, mount and systemd-nspawn each read some of them as something else than a name.
+    if odd := sorted(set(re.findall(r"[^\w./@+-]", str(folder), re.ASCII))):
+        hint = "Set KUBELAB_HOME to a folder whose path is of letters, digits and . _ @ + - only."
+        return False, f"{folder} has {' '.join(map(repr, odd))} in its path", hint
+    return True, str(folder), ""
+
+
+def _filesystem(folder: Path) -> str:
+    real = folder
+    while not real.exists():
+        real = real.parent
+    mounts = sorted(psutil.disk_partitions(all=True), key=lambda part: len(part.mountpoint))
+    kinds = [part.fstype for part in mounts if real.is_relative_to(part.mountpoint)]
+    return kinds[-1] if kinds else "unknown"
+
+
+def _disk(folder: Path, nodes: int) -> Answer:
+    kind = _filesystem(folder)
+    if kind in ("overlay", "tmpfs", "nfs", "fuse.fuse-overlayfs"):
+        hint = "Set KUBELAB_HOME to a folder on a disk with ext4 or xfs."
+        return False, f"{folder} is on {kind}, which cannot hold docker's overlay2", hint
+    real = folder
+    while not real.exists():
+        real = real.parent
+    free, wanted = psutil.disk_usage(str(real)).free / 2**30, nodes * GIB_PER_NODE
+    if free < wanted:
+        hint = "Free some space, or set KUBELAB_HOME to a larger disk."
+        return False, f"{free:.1f} GiB free under {real}, {wanted} GiB needed", hint
+    return True, f"{free:.0f} GiB free on {kind}, {wanted} needed", ""
+
+
+def _memory(nodes: int) -> Answer:
+    # Limits are upper bounds; a control plane of three nodes was seen to use 1.2 GiB in all.
+    free = psutil.virtual_memory().available / 2**20
+    wanted = 512 * nodes + 512 if nodes else 0
+    if free < wanted:
+        return (
+            False,
+            f"{free:.0f} MiB free, {wanted} needed",
+            "End other programs, or use fewer nodes.",
+        )
+    return True, f"{free:.0f} MiB free, {wanted} needed", ""
+
+
+def _network(net: LabNetwork) -> Answer:
+    if not shutil.which("ip"):
+        return True, "not asked: no ip program yet", ""
+    if conflict := net.conflict():
+        hint = "Choose another networks.node in the lab spec, or destroy the lab that has it."
+        return False, conflict, hint
+    return True, f"{net.network} is free for {net.bridge}", ""
+
+
+def _oom_scores() -> Answer:
+    if lacks_sys_resource():
+        return True, "this host refuses negative ones; machines get a runc that asks for 0", ""
+    return True, "may be lowered", ""
+
+
+def probe_host(folder: Path, net: LabNetwork, new: int, asleep: int) -> list[Finding]:
+    """Every question, whatever the answers to those before it.
+
+    ``new`` is how many machines have still to be made, ``asleep`` how many do not run yet: what the
+    others need, they have.
+    """
+    questions: dict[str, Callable[[], Answer]] = {
+        "root": _root,
+        "tools": _tools,
+        "cgroups": _cgroups,
+        "folder": lambda: _folder(folder),
+        "disk": lambda: _disk(folder, new),
+        "memory": lambda: _memory(asleep),
+        "network": lambda: _network(net),
+        "oom-scores": _oom_scores,
+    }
+    return put(questions)

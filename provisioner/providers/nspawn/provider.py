@@ -1,0 +1,268 @@
+"""Machine containers of systemd-nspawn: real systemd, sshd, docker and kubelet, no hypervisor."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import tenacity
+
+from provisioner.errors import CommandError, HostError, LabError
+from provisioner.model import Event, Finding, Listener, Machine, Node, Snapshot
+from provisioner.providers.nspawn import machine
+from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of
+from provisioner.providers.nspawn.network import LabNetwork, short
+from provisioner.providers.nspawn.preflight import probe_host
+from provisioner.providers.ssh import ReachedBySsh, make_key
+from provisioner.shell import run, tail
+
+PHASE = "machines"
+SSH_SECONDS = 60.0
+# A machine that runs and is busy may be slow to let us in; by force only when it is hopeless.
+BUSY_SECONDS = 20.0
+STOP_SECONDS = 30.0
+NO_SNAPSHOTS = LabError(
+    "machine containers have no snapshots",
+    "The state of their processes is in this host's kernel.",
+    "Take a profile with virtual machines, like debian12; `kubelab stop` keeps the disks.",
+)
+
+
+@dataclass
+class MachineProvider(ReachedBySsh):
+    """The machines of one lab on this host.
+
+    ``inside`` are the ranges of pods and services, which are never looked for outside the lab.
+    ``root`` is the tree that they all start from (never written to); ``mounts`` are folders of this
+    host and where machines see them, read-only. Both may be missing where nothing is created.
+    """
+
+    lab: str
+    folder: Path
+    nodes: Sequence[Node]
+    network: IPv4Network
+    inside: tuple[IPv4Network, ...]
+    nat: bool = True
+    root: Path | None = None
+    mounts: Mapping[Path, str] = field(default_factory=dict)
+    name: str = "machine"
+    _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
+
+    @property
+    def label(self) -> str:
+        """The lab's name on this host, where a lab of the same name may live in another folder."""
+        return f"{self.lab}-{short(str(self.folder.resolve()), 6)}"
+
+    @property
+    def net(self) -> LabNetwork:
+        """The lab's network on this host."""
+        return LabNetwork(self.label, self.network, self.inside, self.nat)
+
+    def probe(self) -> list[Finding]:
+        """Whether this host can serve, one Finding a question; nothing is changed."""
+        new = [node for node in self.nodes if self._state(node) == "absent"]
+        asleep = [node for node in self.nodes if self._state(node) != "running"]
+        return probe_host(self.folder, self.net, len(new), len(asleep))
+
+    def create(self, nodes: Sequence[Node], listen: Listener) -> None:
+        """Make the machines that are missing, start those that are stopped, wait for SSH.
+
+        Raises:
+            HostError: this host cannot serve; nothing was changed.
+            LabError: a machine did not come up.
+        """
+        if self.root is None:
+            raise HostError("no machine root", "", "Run `kubelab artifacts build` first.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        make_key(self.access.key, f"kubelab-{self.lab}")
+        self.net.make()
+        plans = [self._plan(node) for node in self.nodes if node in nodes or self._is_made(node)]
+        self.access.trust(machine.known_host(plan) for plan in plans)
+        self._in_parallel(self._bring_up, [p for p in plans if p.node in nodes], listen)
+
+    def stop(self, nodes: Sequence[Node], listen: Listener) -> None:
+        """Shut the machines down, by force after a deadline; their disks stay."""
+        self._in_parallel(self._shut_down, [self._plan(node) for node in nodes], listen)
+
+    def destroy(self, listen: Listener) -> None:
+        """Remove all that carries this lab's name, also what a killed run left."""
+        for group in groups_of(self.label):
+            listen(Event(PHASE, "stop", "start", group.node))
+            group.kill()
+            group.remove()
+            machine.forget(self.label, group.node)
+            listen(Event(PHASE, "stop", "changed", group.node))
+        self.net.remove()
+        for place in (self.folder / "machines", self.folder / "ssh"):
+            _remove_tree(place)
+
+    def machines(self) -> list[Machine]:
+        """Every machine of the lab as it is now."""
+        return [self._facts(node) for node in self.nodes]
+
+    def snapshots(self) -> list[Snapshot]:
+        """None: the state of a machine's processes is this host's kernel's."""
+        return []
+
+    def save(self, name: str, listen: Listener) -> None:  # noqa: ARG002
+        """Raises LabError."""
+        raise NO_SNAPSHOTS
+
+    def restore(self, name: str, listen: Listener) -> None:  # noqa: ARG002
+        """Raises LabError."""
+        raise NO_SNAPSHOTS
+
+    def forget(self, name: str) -> None:  # noqa: ARG002
+        """Raises LabError."""
+        raise NO_SNAPSHOTS
+
+    def on_nodes(self, folder: Path) -> str:
+        """Where a folder of this host is on nodes, by the mounts that they have."""
+        place = next(host for host in self.mounts if folder.is_relative_to(host))
+        return f"{self.mounts[place]}/{folder.relative_to(place)}"
+
+    def group_vars(self) -> dict[str, Any]:
+        """How hosts are reached, and role variables for what is peculiar about these machines."""
+        return {
+            **self.access.group_vars(),
+            # The disk and the swap are the host's, and shared by all machines.
+            "node_swap_off": False,
+            "kubernetes_kubelet_config": {
+                "failSwapOn": False,
+                "evictionHard": {"nodefs.available": "1Gi", "memory.available": "100Mi"},
+                "imageGCHighThresholdPercent": 100,
+            },
+            # Connection tracking is the host's: its limits cannot be set from inside.
+            "control_plane_kube_proxy_config": {"conntrack": {"maxPerCore": 0}},
+            # The kernel is the host's, and its configuration is not on the machine's disk.
+            "control_plane_ignore_preflight_errors": ["SystemVerification"],
+        }
+
+    def _plan(self, node: Node) -> machine.MachinePlan:
+        return machine.MachinePlan(
+            lab=self.label,
+            node=node,
+            folder=self.folder / "machines" / node.name,
+            root=self.root or Path("/nonexistent"),
+            network=self.net,
+            mounts=self.mounts,
+        )
+
+    def _facts(self, node: Node) -> Machine:
+        state, folder, disk = self._state(node), self.folder / "machines" / node.name, "0"
+        if state != "absent":
+            # Files come and go while they are counted.
+            disk = run(["du", "-sxm", str(folder)], check=False).stdout.split("\t")[0] or "0"
+        memory = MachineGroup(self.label, node.name).memory_mib()
+        return Machine(node.name, state, node.address, memory, int(disk))
+
+    def _state(self, node: Node) -> Any:
+        if MachineGroup(self.label, node.name).processes():
+            return "running"
+        return "stopped" if self._is_made(node) else "absent"
+
+    def _is_made(self, node: Node) -> bool:
+        return (self.folder / "machines" / node.name).is_dir()
+
+    def _bring_up(self, plan: machine.MachinePlan, listen: Listener) -> None:
+        host = plan.node.name
+        group = MachineGroup(self.label, host)
+        if group.processes():
+            if self._serves(plan, group):
+                listen(Event(PHASE, "start", "ok", host, detail="was running"))
+                return
+            if not self._goes_on():
+                return
+            # Half-dead: a start that was cut off, or a machine whose init hangs.
+            group.kill()
+        listen(Event(PHASE, "start", "start", host))
+        machine.prepare(plan, self.access.public)
+        is_alive = machine.launch(plan, group.make(plan.node.cpus, plan.node.memory_mib))
+        try:
+            self.access.wait(plan.node.address, SSH_SECONDS, lambda: is_alive() and self._goes_on())
+        except CommandError as error:
+            said = tail(plan.console.read_text(errors="replace")) or "(its console is empty)"
+            end = f"does not answer SSH after {SSH_SECONDS:.0f} s" if is_alive() else "ended"
+            raise LabError(
+                f"{host}: the machine {end}",
+                f"{error.details}\nThe end of its console ({plan.console}):\n{said}",
+                "Run `kubelab up` again; if it stays so, `kubelab destroy` and start anew.",
+            ) from None
+        listen(Event(PHASE, "start", "changed", host))
+
+    def _serves(self, plan: machine.MachinePlan, group: MachineGroup) -> bool:
+        """Whether a machine that runs is of use as it is: it may be busy, hang, or go down."""
+        address = plan.node.address
+        try:
+            self.access.wait(
+                address, BUSY_SECONDS, lambda: self._goes_on() and bool(group.processes())
+            )
+            asked = self.access.exec(
+                address, ["systemctl", "is-system-running"], check=False, seconds=10
+            )
+        except CommandError:
+            return False
+        if asked.stdout.strip() == "stopping":
+            with suppress(LabError):
+                _wait_until_empty(group, STOP_SECONDS)
+        return asked.stdout.strip() not in ("stopping", "")
+
+    def _shut_down(self, plan: machine.MachinePlan, listen: Listener) -> None:
+        host = plan.node.name
+        group = MachineGroup(self.label, host)
+        if not group.processes():
+            return
+        listen(Event(PHASE, "stop", "start", host))
+        try:
+            order = ["systemctl", "poweroff", "--no-block"]
+            self.access.exec(plan.node.address, order, check=False, seconds=10)
+            _wait_until_empty(group, STOP_SECONDS)
+        except LabError:
+            group.kill()
+        group.remove()
+        machine.forget(self.label, host)
+        listen(Event(PHASE, "stop", "changed", host))
+
+    def _goes_on(self) -> bool:
+        return not self._interrupted.is_set()
+
+    def _in_parallel(
+        self,
+        act: Callable[[machine.MachinePlan, Listener], None],
+        plans: Sequence[machine.MachinePlan],
+        listen: Listener,
+    ) -> None:
+        """Do it for all machines at once; the first error is raised when all have ended."""
+        if not plans:
+            return
+        with ThreadPoolExecutor(max_workers=min(len(plans), 16)) as pool:
+            try:
+                for future in [pool.submit(act, plan, listen) for plan in plans]:
+                    future.result()
+            except KeyboardInterrupt:
+                # The pool is left when its threads have ended, and they would wait for SSH.
+                self._interrupted.set()
+                raise
+
+
+def _wait_until_empty(group: MachineGroup, seconds: float) -> None:
+    patience = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(0.2),
+        retry=tenacity.retry_if_result(bool),
+    )
+    try:
+        patience(group.processes)
+    except tenacity.RetryError:
+        raise LabError(f"{group.node}: still running after {seconds:.0f} s") from None
+
+
+@tenacity.retry(stop=tenacity.stop_after_attempt(20), wait=tenacity.wait_fixed(0.25), reraise=True)
+def _remove_tree(place: Path) -> None:
+    """Remove a folder; a mount of a machine that just died may hold it for a moment."""
+    # Mount points of ours live in the machines' own namespaces; one here is somebody else's.
+    run(["rm", "-rf", "--one-file-system", str(place)], timeout=300)

@@ -1,0 +1,103 @@
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from provisioner.artifacts.artifact_set import Order, build_set
+from provisioner.artifacts.sources.local_file import check_all
+from provisioner.artifacts.steps import steps_for
+from provisioner.catalog.load import Bundle, load_catalog
+from provisioner.errors import SpecError
+
+
+def archive(path: Path, name: str) -> str:
+    """What `docker save` writes, as far as names go; returns its SHA-256."""
+    text = json.dumps([{"Config": "c.json", "RepoTags": [name], "Layers": []}]).encode()
+    with tarfile.open(path, "w") as tar:
+        info = tarfile.TarInfo("manifest.json")
+        info.size = len(text)
+        tar.addfile(info, io.BytesIO(text))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def given(tmp_path) -> dict:
+    """Overrides that give both images of Weave."""
+    builds = {}
+    for name in ("weave-kube", "weave-npc"):
+        file = tmp_path / f"{name}.tar"
+        sum_ = archive(file, f"rajchaudhuri/{name}:2.8.10")
+        builds[f"{name}-2.8.10"] = {"path": str(file), "sha256": sum_}
+    return {"artifacts_builds": builds}
+
+
+def check(over):
+    catalog = load_catalog(over)
+    check_all(catalog, catalog.bundles("1.20.2", "weave"))
+
+
+def test_archives_that_are_right_pass(given):
+    check(given)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"path": "/nowhere/weave.tar"}, "no such file"),
+        ({"sha256": "0" * 64}, "and the spec says 000"),
+    ],
+)
+def test_a_file_that_is_not_what_the_spec_says_is_refused(given, change, said):
+    given["artifacts_builds"]["weave-npc-2.8.10"] |= change
+    with pytest.raises(SpecError) as refused:
+        check(given)
+    assert refused.value.exit_code == 2
+    assert "artifacts_builds.weave-npc-2.8.10.path" in refused.value.brief
+    assert said in refused.value.details
+
+
+@pytest.mark.parametrize("name", ["rajchaudhuri/weave-npc:2.9.0", "docker.io/rajchaudhuri/x:1"])
+def test_an_archive_of_another_image_is_refused(given, tmp_path, name):
+    file = tmp_path / "other.tar"
+    build = {"path": str(file), "sha256": archive(file, name)}
+    given["artifacts_builds"]["weave-npc-2.8.10"] = build
+    with pytest.raises(SpecError) as refused:
+        check(given)
+    assert name in refused.value.details
+    assert "docker save --output FILE rajchaudhuri/weave-npc:2.8.10" in refused.value.hint
+
+
+def test_what_is_no_archive_is_refused(given, tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text("<html>Not found</html>")
+    sum_ = hashlib.sha256(file.read_bytes()).hexdigest()
+    given["artifacts_builds"]["weave-kube-2.8.10"] = {"path": str(file), "sha256": sum_}
+    with pytest.raises(SpecError, match="no image archive"):
+        check(given)
+
+
+def test_the_archives_are_in_the_set_byte_for_byte(given, tmp_path):
+    whole = load_catalog(given)
+    # Kubernetes itself would be compiled.
+    alone = whole.model_copy(update={"kubernetes": {"1.20.2": Bundle()}})
+    made = build_set(alone, Order("1.20.2", "weave"), tmp_path / "cache", lambda _: None, jobs=1)
+    inside = made.folder / "images/node/weave-kube.tar"
+    assert inside.read_bytes() == (tmp_path / "weave-kube.tar").read_bytes()
+    assert {a.image for a in made.artifacts} == {
+        "rajchaudhuri/weave-kube:2.8.10",
+        "rajchaudhuri/weave-npc:2.8.10",
+    }
+
+
+def test_a_file_that_moves_is_the_same_artifact(given, tmp_path):
+    def keys():
+        catalog = load_catalog(given)
+        steps = steps_for(catalog, [catalog.cni["weave"]], tmp_path)
+        return {name: step.key for name, step in steps.items()}
+
+    before = keys()
+    given["artifacts_builds"]["weave-kube-2.8.10"]["path"] = "/elsewhere.tar"
+    assert keys() == before

@@ -1,0 +1,61 @@
+"""Cgroups of a machine, on folders that look like the kernel's."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from provisioner.providers.nspawn import cgroups
+from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of
+
+
+@pytest.fixture
+def places(monkeypatch, tmp_path):
+    found = [tmp_path / "memory", tmp_path / "freezer"]
+    for place in found:
+        place.mkdir()
+    monkeypatch.setattr(cgroups, "hierarchies", lambda: found)
+    return found
+
+
+def test_processes_of_all_hierarchies_and_depths_are_found_once(places):
+    group = MachineGroup("lab", "node")
+    for path, inside in zip(group.paths(), ("", "payload/init.scope"), strict=True):
+        (path / inside).mkdir(parents=True)
+        (path / inside / "cgroup.procs").write_text("12\n0\n13\n")
+    assert group.processes() == {12, 13}
+
+
+def test_groups_that_come_and_go_while_one_looks_are_no_error(places):
+    group = MachineGroup("lab", "node")
+    top = group.paths()[0]
+    top.mkdir(parents=True)
+    done = threading.Event()
+
+    def come_and_go():
+        while not done.is_set():
+            for number in range(20):
+                (top / f"{number}" / "a.service").mkdir(parents=True)
+            for number in range(20):
+                (top / f"{number}" / "a.service").rmdir()
+                (top / f"{number}").rmdir()
+
+    with ThreadPoolExecutor(1) as pool:
+        restless = pool.submit(come_and_go)
+        try:
+            assert all(group.processes() == set() for _ in range(300))
+        finally:
+            done.set()
+        restless.result()
+
+
+def test_removing_takes_the_empty_parents_along_and_leaves_other_labs(places):
+    mine, other = MachineGroup("mine", "node"), MachineGroup("other", "node")
+    for path in mine.paths():
+        (path / "payload" / "deep").mkdir(parents=True)
+    other.paths()[0].mkdir(parents=True)
+    assert groups_of("mine") == [mine]
+    mine.remove()
+    assert groups_of("mine") == []
+    assert other.paths()[0].is_dir()
+    assert not (places[1] / cgroups.TOP).exists()

@@ -1,0 +1,86 @@
+"""What a service says of a dashboard, and what a reader of it is told."""
+
+import pytest
+
+from provisioner.artifacts.artifact_set import Order
+from provisioner.artifacts.sources.pypi import requirements
+from provisioner.catalog.load import known_by, load_catalog
+from provisioner.errors import SpecError
+from provisioner.queries.dashboard import Page, cluster_stays
+from provisioner.spec import LabSpec, parse_spec
+
+ARCHIVE = {"artifacts_builds": {"headlamp-0.44.0": {"path": "/h.tar", "sha256": "0" * 64}}}
+
+
+def page(exposure="ClusterIP", login=True, given=""):
+    return Page("headlamp", exposure, "http", 80, 30080, login, given)
+
+
+@pytest.mark.parametrize(
+    ("found", "url"),
+    [
+        (page(), "http://127.0.0.1:8090/"),
+        (page("NodePort"), "http://10.0.0.2:30080/"),
+        (page("LoadBalancer"), "http://10.0.0.2:30080/"),
+        (page("LoadBalancer", given="192.0.2.7"), "http://192.0.2.7:80/"),
+    ],
+)
+def test_the_address_follows_from_the_exposure(found, url):
+    assert found.url("10.0.0.2", 8090) == url
+
+
+def test_a_page_with_a_login_on_the_loopback_is_no_reason_to_warn():
+    assert not list(page().warnings("admin-user"))
+
+
+def test_an_admin_token_on_a_network_is_told():
+    assert any("whole cluster" in said for said in page("NodePort").warnings("admin-user"))
+    assert not list(page("NodePort").warnings("viewer"))
+
+
+def test_a_page_without_a_login_is_told_always():
+    for exposure in ("ClusterIP", "NodePort"):
+        said = list(page(exposure, login=False).warnings(""))
+        assert "asks nobody to log in" in said[0]
+
+
+def test_a_load_balancer_that_is_not_there_is_told():
+    assert "pending" in next(iter(page("LoadBalancer").warnings("")))
+
+
+@pytest.mark.parametrize("name", ["headlamp", "kubernetes-dashboard"])
+def test_a_page_without_its_images_is_refused_with_what_to_give(good, name):
+    good["dashboard"] = name
+    with pytest.raises(SpecError) as refused:
+        parse_spec(good, "lab.yml", known_by)
+    assert f"dashboard.name = '{name}'" in refused.value.details
+    assert "{path: FILE, sha256: SUM}" in refused.value.details
+
+
+def test_the_short_form_is_the_long_one_and_is_in_the_schema(good):
+    good["dashboard"] = "kube-web-view"
+    found = parse_spec(good, "lab.yml", known_by).dashboard
+    assert (found.name, found.exposure, found.node_port) == ("kube-web-view", "ClusterIP", 0)
+    forms = LabSpec.model_json_schema()["properties"]["dashboard"]["anyOf"]
+    assert any("kube-web-view" in form.get("enum", ()) for form in forms)
+
+
+def test_archives_of_a_dashboard_leave_the_cluster_as_it_is(good):
+    old = parse_spec(good, "lab.yml", known_by)
+    good["dashboard"], good["artifacts"]["overrides"] = "headlamp", ARCHIVE
+    assert cluster_stays(old, parse_spec(good, "lab.yml", known_by))
+    good["artifacts"]["overrides"] = {"artifacts_image_repository": "other.local", **ARCHIVE}
+    good["artifacts"]["overrides"]["artifacts_builds"] |= {"etcd-3.4": {"packages": ["etcd"]}}
+    assert not cluster_stays(old, parse_spec(good, "lab.yml", known_by))
+
+
+def test_a_baked_box_carries_nothing_of_a_dashboard():
+    order = Order("1.20.2", "flannel", box="debian12", baked=True, dashboard="kube-web-view")
+    names = [n for b in order.in_the_box.bundles(load_catalog({})) for n in b.images]
+    assert "kube-web-view" not in names
+
+
+def test_every_wheel_has_a_version_and_a_sum():
+    lines = requirements(load_catalog({}).python_locks["kube-web-view"]).splitlines()
+    assert len(lines) > 20
+    assert all("==" in line and len(line.rpartition(":")[2]) == 64 for line in lines)
