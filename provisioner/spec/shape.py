@@ -2,14 +2,15 @@
 
 import re
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from provisioner.model import Node, Role
+from provisioner.model import Choice, Node, Role
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 WORKER_MIB = 512
+SPEC_VERSION = 2
 
 
 def _dns_label(value: str) -> str:
@@ -159,15 +160,14 @@ class Weave(Section):
 Cni = Annotated[Flannel | Bridge | Weave, Field(discriminator="name")]
 
 
-DashboardName = Literal["none", "kubernetes-dashboard", "headlamp", "kube-web-view"]
 DOCKER_DISK_GIB = 20
-NO_DASHBOARD: DashboardName = "none"
+NO_DASHBOARD = "none"
 
 
 class DashboardChoice(Section):
     """A web page about the cluster, and how it is reached."""
 
-    name: DashboardName = Field(default=NO_DASHBOARD, description="Which one")
+    name: str = Field(default=NO_DASHBOARD, description="A dashboard of the catalogue, or none")
     exposure: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
         default="ClusterIP",
         description="ClusterIP: by the port-forward of `kubelab dashboard`; the others open it to"
@@ -182,12 +182,16 @@ def _long_form(value: Any) -> Any:
 
 Dashboard = Annotated[
     DashboardChoice,
-    BeforeValidator(_long_form, json_schema_input_type=DashboardName | DashboardChoice),
+    BeforeValidator(_long_form, json_schema_input_type=str | DashboardChoice),
 ]
 
 
 class MachineOptions(Section):
     """Machine containers on this host."""
+
+    # Machines start from a root that debootstrap makes, and their images lie on the host's disk.
+    box: ClassVar["BoxChoice | None"] = None
+    docker_disk_gib: ClassVar[int] = 0
 
     name: Literal["machine"] = Field("machine", description="machine: systemd-nspawn on this host")
     nat: bool = Field(default=True, description="Machines may reach what this host reaches")
@@ -265,6 +269,9 @@ class Artifacts(Section):
 class LabSpec(Section):
     """All that a user asks for. ``kubelab spec schema`` prints it as JSON Schema."""
 
+    spec_version: Literal[2] = Field(
+        default=2, description="Version of this schema; older ones are migrated"
+    )
     name: LabName = Field(description="Name of the lab: a DNS label of at most 32 characters")
     kubernetes: Kubernetes
     nodes: list[NodeSpec] = Field(min_length=1, max_length=250)
@@ -272,8 +279,20 @@ class LabSpec(Section):
     runtime: Runtime = Runtime()
     cni: Cni = Flannel()
     dashboard: Dashboard = DashboardChoice()
+    addons: list[Label] = Field(default=[], description="Addons of the catalogue, by name")
     provider: Provider = MachineOptions()
     artifacts: Artifacts = Artifacts()
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The components that this spec asks for."""
+        cluster = Choice("kubernetes", "kubernetes", "kubernetes.version", self.kubernetes.version)
+        runtime = Choice("runtime", self.runtime.name, "runtime.name")
+        network = Choice("cni", self.cni.name, "cni.name")
+        page = Choice("dashboard", self.dashboard.name, "dashboard.name")
+        addons = (Choice("addon", name, f"addons[{i}]") for i, name in enumerate(self.addons))
+        pages = () if page.name == NO_DASHBOARD else (page,)
+        return (cluster, runtime, network, *pages, *addons)
 
     @property
     def machines(self) -> list[Node]:

@@ -1,0 +1,70 @@
+"""Specs of earlier versions, brought to the shape of today's.
+
+A spec without ``spec_version`` counts as one of version 1: a migration changes nothing in a spec
+that has today's shape already.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from provisioner.errors import SpecError
+from provisioner.spec.shape import SPEC_VERSION
+
+Data = dict[str, Any]
+# Version 1 had one key of the catalogue for all components of a kind.
+GROUPS = {
+    "artifacts_kubernetes": "artifacts_kubernetes",
+    "artifacts_cni": "artifacts_cni",
+    "artifacts_dashboards": "artifacts_dashboard",
+}
+
+
+def _component_key(group: str, name: str) -> str:
+    return f"{GROUPS[group]}_{name.replace('.', '_').replace('-', '_')}"
+
+
+def _renamed(overrides: Mapping[str, Any]) -> Data:
+    """Overrides of version 1 under the catalogue's keys of version 2."""
+    kept = {key: value for key, value in overrides.items() if key not in GROUPS}
+    for group in GROUPS:
+        parts = overrides.get(group)
+        if isinstance(parts, Mapping):
+            kept |= {_component_key(group, str(name)): part for name, part in parts.items()}
+    return kept
+
+
+def _to_version_2(data: Data) -> Data:
+    artifacts = data.get("artifacts")
+    if not isinstance(artifacts, Mapping) or not isinstance(artifacts.get("overrides"), Mapping):
+        return data
+    renamed = _renamed(artifacts["overrides"])
+    return {**data, "artifacts": {**artifacts, "overrides": renamed}}
+
+
+MIGRATIONS: Mapping[int, Callable[[Data], Data]] = {1: _to_version_2}
+"""What leads from a version to the next."""
+
+
+def migrated(data: Mapping[str, Any], source: str) -> Data:
+    """The data of a spec in today's shape; ``source`` names it in messages.
+
+    Raises:
+        SpecError: a later kubelab wrote it, or its version is no number.
+    """
+    found = dict(data)
+    version = found.pop("spec_version", 1)
+    if type(version) is not int or version < 1:
+        raise SpecError(
+            f"{source}: spec_version = {version!r}: not a version of a spec",
+            "",
+            f"Leave the key out, or write a number from 1 to {SPEC_VERSION}.",
+        )
+    if version > SPEC_VERSION:
+        raise SpecError(
+            f"{source}: spec_version = {version}: a later kubelab wrote this spec",
+            f"This kubelab knows version {SPEC_VERSION} and older ones.",
+            "Update kubelab, or use the kubelab that made the lab.",
+        )
+    for step in range(version, SPEC_VERSION):
+        found = MIGRATIONS[step](found)
+    return {"spec_version": SPEC_VERSION, **found}
