@@ -10,6 +10,7 @@ from provisioner import report
 from provisioner.cli.common import Json, Name, existing, run_with_progress
 from provisioner.errors import UsageError
 from provisioner.phases.base import Phase
+from provisioner.phases.snapshots import snapshots_of
 from provisioner.recipes import START, STOP, restore_recipe, save_recipe
 
 snapshot = typer.Typer(help="Keep the state of a lab, and go back to it.", no_args_is_help=True)
@@ -58,7 +59,7 @@ def restore(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False)
 @snapshot.command("list")
 def list_(name: Name = "", as_json: Json = False) -> None:
     """List the snapshots of a lab."""
-    found = existing(name).provider.snapshots()
+    found = snapshots_of(existing(name)).list()
     if as_json:
         report.print_json({"snapshots": [vars(entry) for entry in found]})
         return
@@ -78,6 +79,6 @@ def delete(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False) 
     """Delete a snapshot."""
     context = existing(name)
     with context.lab.locked("snapshot delete"):
-        context.provider.forget(snapshot_name)
+        snapshots_of(context).delete(snapshot_name)
     if as_json:
         report.print_json({"deleted": snapshot_name})

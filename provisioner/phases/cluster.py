@@ -4,18 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.catalog.builds import FetchedBox
-from provisioner.catalog.load import merged_keys
 from provisioner.checks.kubectl import Kubectl
 from provisioner.checks.ready import wait_for_nodes
-from provisioner.compat import OSES
 from provisioner.errors import LabError
+from provisioner.inventory import SET_ON_NODES, Places, render_inventory
 from provisioner.lab import PROJECT
 from provisioner.phases.base import Context
-from provisioner.phases.machines import make_provider
+from provisioner.phases.machines import image_of, set_on_nodes
 from provisioner.playbooks import run_playbook
-from provisioner.render import Places, render_inventory
-from provisioner.spec import VagrantOptions
 
 READY_SECONDS = 180.0
 
@@ -35,30 +31,12 @@ class WriteInventory:
         """Render and write it."""
         if context.artifacts is None:
             raise LabError("no artifact set", "", "Run `kubelab artifacts build` first.")
-        lab, spec = context.lab, context.spec
-        folder = context.artifacts.folder
-        on_nodes = context.provider.on_nodes(folder)
+        lab, provider, folder = context.lab, context.provider, context.artifacts.folder
+        traits = provider.traits
+        on_nodes = set_on_nodes(folder) if traits.host_folders else SET_ON_NODES
         places = Places(lab.inventory, lab.kubeconfig, folder, on_nodes)
-        catalogue = merged_keys(spec.artifacts.overrides)
-        text = render_inventory(spec, places, _group_vars(context), catalogue)
+        text = render_inventory(context.spec, traits, provider.access, places)
         return "written" if lab.write(lab.inventory, text) else "unchanged"
-
-
-def _group_vars(context: Context) -> dict[str, Any]:
-    """The provider's variables, and what the system of its machines and the spec add to them."""
-    spec, found = context.spec, context.provider.group_vars()
-    if isinstance(spec.provider, VagrantOptions):
-        box = context.catalog.boxes[spec.provider.box.name]
-        python = OSES.get(box.os, {}).get("python", "") if isinstance(box, FetchedBox) else ""
-        if python.startswith("2."):
-            # Its package manager has no bindings for any other Python.
-            found |= {"ansible_python_interpreter": f"/usr/bin/python{python}"}
-    if spec.artifacts.proxy:
-        found |= {"node_proxy": spec.artifacts.proxy}
-    if spec.artifacts.registry_mirror:
-        more = {"registry-mirrors": [spec.artifacts.registry_mirror]}
-        found |= {"docker_daemon_extra": {**found.get("docker_daemon_extra", {}), **more}}
-    return found
 
 
 @dataclass
@@ -89,7 +67,7 @@ class RunPlaybook:
             config=PROJECT / "ansible.cfg",
             limit=self.limit,
             variables=self.variables,
-            slow_hosts=context.provider.slowness > 1,
+            slow_hosts=context.provider.traits.slowness > 1,
         )
         context.recap = recap
         counts = ", ".join(f"{host} {c['changed']}" for host, c in sorted(recap.hosts.items()))
@@ -122,7 +100,7 @@ class WakeControlPlane:
 
     def needed(self, context: Context) -> bool:
         """Whether it is a part of a cluster, and stopped."""
-        if context.provider.slowness <= 1 or not context.lab.kubeconfig.exists():
+        if context.provider.traits.slowness <= 1 or not context.lab.kubeconfig.exists():
             return False
         states = {m.name: m.state for m in context.provider.machines()}
         return states[context.spec.control_plane.name] in ("stopped", "paused")
@@ -133,16 +111,15 @@ class WakeControlPlane:
         Raises:
             LabError: the machine did not come up, or the node did not come back.
         """
-        context.provider = make_provider(context.lab, context.spec, context.artifacts)
         name = context.spec.control_plane.name
         nodes = [node for node in context.spec.machines if node.name == name]
-        context.provider.create(nodes, context.listen)
+        context.provider.create(nodes, image_of(context), context.listen)
         _wait_for(context, [name])
         return f"{name} is Ready"
 
 
 def _wait_for(context: Context, names: list[str]) -> None:
-    seconds = READY_SECONDS * context.provider.slowness
+    seconds = READY_SECONDS * context.provider.traits.slowness
     wait_for_nodes(kubectl_of(context), names, context.began, seconds)
 
 
@@ -174,5 +151,5 @@ def kubectl_of(context: Context) -> Kubectl:
     """The kubectl of the lab's cluster; by way of the control plane where that is far away."""
     provider, control_plane = context.provider, context.spec.control_plane.name
     node = next(n for n in context.spec.machines if n.name == control_plane)
-    through = tuple(provider.ssh(node)) if provider.hop else ()
+    through = tuple(provider.ssh(node)) if provider.access.hop else ()
     return Kubectl(context.lab.kubectl, context.lab.kubeconfig, through)

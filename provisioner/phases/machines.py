@@ -2,47 +2,46 @@
 
 import shutil
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from pathlib import Path
 
-from provisioner.artifacts.artifact_set import ArtifactSet
+from provisioner.catalog.compat_facts import facts_of
 from provisioner.catalog.load import catalog_of
 from provisioner.errors import LabError
 from provisioner.lab import Lab, cache
-from provisioner.model import Listener
+from provisioner.model import Listener, MachineImage
 from provisioner.phases.base import Context
-from provisioner.providers.base import Provider
-from provisioner.providers.libvirt.provider import VagrantProvider
-from provisioner.providers.nspawn.provider import MachineProvider
-from provisioner.render import BoxFile
-from provisioner.spec import LabSpec, VagrantOptions
+from provisioner.providers.registry import provider_of
+from provisioner.spec import LabSpec
 
 # Where machines see all artifact sets, also those that are made while they run.
 SETS_ON_NODES = "/var/lib/kubelab/sets"
 
 
-def make_provider(lab: Lab, spec: LabSpec, artifacts: ArtifactSet | None = None) -> Provider:
-    """The provider of a lab, as its spec says; with ``artifacts`` it can create machines."""
-    nodes, network = spec.machines, IPv4Network(spec.networks.node)
-    if isinstance(spec.provider, VagrantOptions):
-        vagrant = VagrantProvider(spec.name, lab.dir, nodes, network, spec.provider)
-        vagrant.vagrant_home = cache() / "vagrant"
-        if artifacts is not None and artifacts.box is not None:
-            # The entry's name has the content key: another content is another box to vagrant.
-            name = artifacts.box.parent.name.replace("@", "-")
-            vagrant.box = BoxFile(f"kubelab/{name}", artifacts.box.as_uri())
-        return vagrant
-    inside = (IPv4Network(spec.networks.pod), IPv4Network(spec.networks.service))
-    machine = MachineProvider(spec.name, lab.dir, nodes, network, inside, spec.provider.nat)
-    if artifacts is not None:
-        machine.root = artifacts.machine_root
-        machine.mounts = {artifacts.folder.parent: SETS_ON_NODES}
-    return machine
-
-
 def make_context(lab: Lab, spec: LabSpec, listen: Listener) -> Context:
     """The context of a command on a lab."""
-    provider = make_provider(lab, spec)
-    return Context(lab, spec, catalog_of(spec.artifacts), provider, listen)
+    catalog = catalog_of(spec.artifacts)
+    python = facts_of(catalog, spec).get("python", "")
+    return Context(lab, spec, catalog, provider_of(spec, lab.dir, cache(), python), listen)
+
+
+def image_of(context: Context) -> MachineImage:
+    """What the artifacts of a lab make machines from.
+
+    Raises:
+        LabError: they were not built.
+    """
+    found = context.artifacts
+    path = (found.box or found.machine_root) if found else None
+    if found is None or path is None:
+        raise LabError("no image for machines", "", "Run `kubelab artifacts build` first.")
+    # The entry's name has the content key: another content is another box to vagrant.
+    name = path.parent.name.replace("@", "-")
+    return MachineImage(name, path, {found.folder.parent: SETS_ON_NODES})
+
+
+def set_on_nodes(folder: Path) -> str:
+    """Where machines that see folders of this host have the set that is in ``folder`` here."""
+    return f"{SETS_ON_NODES}/{folder.name}"
 
 
 @dataclass
@@ -82,13 +81,12 @@ class CreateMachines:
         Raises:
             LabError: a machine did not come up.
         """
-        provider = make_provider(context.lab, context.spec, context.artifacts)
-        context.provider = provider
+        provider, image = context.provider, image_of(context)
         if context.artifacts is not None and context.artifacts.box is not None:
             context.lab.box.unlink(missing_ok=True)
             context.lab.box.symlink_to(context.artifacts.box)
         before = {m.name for m in provider.machines() if m.state == "running"}
-        provider.create(context.spec.machines, context.listen)
+        provider.create(context.spec.machines, image, context.listen)
         started = len(context.spec.nodes) - len(before)
         return f"{started} started" if started else f"{len(before)} running"
 

@@ -2,7 +2,23 @@
 
 from dataclasses import dataclass
 
+from provisioner.errors import LabError
 from provisioner.phases.base import Context
+from provisioner.providers.base import SnapshotStore
+
+
+def snapshots_of(context: Context) -> SnapshotStore:
+    """The snapshots of a lab.
+
+    Raises:
+        LabError: its machines cannot have any.
+    """
+    found = context.provider.snapshots
+    if found is None:
+        why = f"Machines of the provider {context.provider.name} cannot have any."
+        hint = "Take another provider for it; `kubelab stop` keeps the disks as they are."
+        raise LabError(f"lab {context.lab.name} has no snapshots", why, hint)
+    return found
 
 
 @dataclass
@@ -23,7 +39,7 @@ class SaveSnapshot:
         Raises:
             LabError: there is one of that name, or the provider has no snapshots.
         """
-        context.provider.save(self.name, context.listen)
+        snapshots_of(context).save(self.name, context.listen)
         return self.name
 
 
@@ -45,7 +61,7 @@ class RestoreSnapshot:
         Raises:
             LabError: there is none of that name.
         """
-        context.provider.restore(self.name, context.listen)
+        snapshots_of(context).restore(self.name, context.listen)
         asleep = [m.name for m in context.provider.machines() if m.state != "running"]
         more = f"; stopped, as it was: {', '.join(asleep)} (`kubelab start`)" if asleep else ""
         return f"{self.name}{more}"

@@ -22,7 +22,7 @@ def verify_lab(context: Context) -> list[Finding]:
         return context.provider.exec(by_name[name], argv, check=False)
 
     image = context.catalog.image("toolbox", spec.kubernetes.version, spec.cni.name)
-    cluster = Cluster(spec, kubectl_of(context), on_node, image, context.provider.slowness)
+    cluster = Cluster(spec, kubectl_of(context), on_node, image, context.provider.traits.slowness)
     return verify(cluster, BASIC, DEEP, context.listen)
 
 

@@ -15,7 +15,7 @@ from provisioner.model import Finding, Node
 from provisioner.providers.libvirt.hypervisor import POOL_PATH, Hypervisor
 from provisioner.providers.libvirt.kvm import DEVICE, nested, probe_kvm
 from provisioner.providers.libvirt.service import answers, is_local
-from provisioner.providers.nspawn.network import routes_over
+from provisioner.providers.routes import routes_over
 from provisioner.shell import run
 from provisioner.spec import VagrantOptions
 

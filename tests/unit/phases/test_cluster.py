@@ -13,17 +13,17 @@ from provisioner.spec import parse_spec
 
 @pytest.fixture
 def written(tmp_path):
-    """The variables of the inventory that a spec leads to."""
+    """The variables of the inventory that a profile leads to."""
 
-    def written(name, **artifacts):
+    def written(name):
         data = yaml.safe_load(profiles()[name].read_text())
-        data["provider"]["driver"] = "kvm"
-        data["artifacts"] |= artifacts
+        if data["provider"]["name"] == "vagrant":
+            data["provider"]["driver"] = "kvm"
         spec = parse_spec(data, name, known_by)
         lab = Lab(name)
         lab.prepare()
         context = make_context(lab, spec, lambda _: None)
-        context = replace(context, artifacts=ArtifactSet(tmp_path, None, ()))
+        context = replace(context, artifacts=ArtifactSet(tmp_path / "sets/key", None, ()))
         WriteInventory().run(context)
         return yaml.safe_load(lab.inventory.read_text())["cluster"]["vars"]
 
@@ -35,12 +35,6 @@ def test_centos7_is_reached_by_the_python_that_its_yum_has(written):
     assert written("debian12")["ansible_python_interpreter"] == "/usr/bin/python3"
 
 
-def test_a_mirror_and_a_proxy_of_the_spec_reach_the_nodes(written):
-    found = written("centos7", proxy="http://proxy:3128/", registry_mirror="https://mirror.lan")
-    assert found["node_proxy"] == "http://proxy:3128"
-    assert found["docker_daemon_extra"] == {"registry-mirrors": ["https://mirror.lan"]}
-
-
-def test_the_profile_of_centos7_writes_legacy_rules(written):
-    links = written("centos7")["artifacts_layers"]["net"]["links"]
-    assert set(links.values()) == {"xtables-legacy-multi"}
+def test_machines_that_see_folders_of_this_host_get_no_copy_of_the_set(written):
+    assert written("embedded")["artifacts_node_dir"] == "/var/lib/kubelab/sets/key"
+    assert written("debian12")["artifacts_node_dir"] == "/var/lib/kubelab/artifacts"
