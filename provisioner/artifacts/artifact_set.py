@@ -87,7 +87,7 @@ def _members(workshop: Workshop, order: Order, made: Made) -> Iterator[Member]:
         for name, image in component.images.items():
             archive = made[f"image-{name}"] / f"{name}.tar"
             reference = workshop.catalog.reference(name, image)
-            yield manifest.archive_of(image.on, name), archive, reference
+            yield manifest.archive_of(image.role, name), archive, reference
 
 
 def _artifact(path: str, file: Path, image: str, store: Store) -> Artifact:
@@ -131,7 +131,7 @@ def _box_step(workshop: Workshop, order: Order, folder: Path) -> Step:
     if not order.baked:
         return box_step(workshop, order.box, None)
     archives = [
-        Path(manifest.archive_of(image.on, name))
+        Path(manifest.archive_of(image.role, name))
         for component in order.in_the_box.components
         for name, image in component.images.items()
     ]

@@ -29,8 +29,8 @@ def describe(catalog: Catalog, component: Component) -> dict[str, Any]:
         name: {
             "reference": catalog.reference(name, image),
             "tag": image.tag,
-            "on": image.on,
-            "archive": archive_of(image.on, name),
+            "on": image.role,
+            "archive": archive_of(image.role, name),
         }
         for name, image in component.images.items()
     }

@@ -56,7 +56,7 @@ def _image_step(name: str, image: Image, workshop: Workshop, steps: Mapping[str,
         files = {there: locate(made, file) for there, file in image.files.items()}
         images.write_image(reference, image, shared, files, into / f"{name}.tar")
 
-    made_of = image.model_dump(exclude={"repository", "archive", "on"})
+    made_of = image.model_dump(exclude={"repository", "archive", "role"})
     key = content_key(made_of, reference, [steps[need].key for need in needs])
     return Step(f"image-{name}", key, make, needs)
 

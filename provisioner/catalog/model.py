@@ -115,12 +115,12 @@ class Layer(Part):
 class Image(Part):
     """A container image: shared layers below, files of builds on top; or an archive of it, whole.
 
-    ``repository`` is empty for images of our own, which have the catalogue's. ``on`` says which
-    nodes get it.
+    ``repository`` is empty for images of our own, which have the catalogue's. ``role`` says which
+    nodes get it: every node, or control planes.
     """
 
     tag: str
-    on: Literal["node", "control-plane"] = "node"
+    role: Literal["node", "control-plane"] = "node"
     repository: str = ""
     archive: str = ""
     layers: list[str] = []

@@ -18,9 +18,32 @@ GROUPS = {
     "artifacts_dashboards": "artifacts_dashboard",
 }
 
+# Keys of a component that are parts of others now.
+FOLDERS = {"binaries": "bin", "cni": "cni"}
+SETTINGS = ("kubeadm_api", "cri")
+MOVED = (*FOLDERS, *SETTINGS, "control_plane", "images")
+
 
 def _component_key(group: str, name: str) -> str:
     return f"{GROUPS[group]}_{name.replace('.', '_').replace('-', '_')}"
+
+
+def _component(part: Any) -> Any:
+    """What version 1 said of a component, in the keys of version 2."""
+    if not isinstance(part, Mapping):
+        return part
+    found = {key: value for key, value in part.items() if key not in MOVED}
+    files = {
+        f"{folder}/{name}": file
+        for key, folder in FOLDERS.items()
+        for name, file in dict(part.get(key) or {}).items()
+    }
+    planes = dict(part.get("control_plane") or {})
+    images = {**dict(part.get("images") or {})}
+    images |= {name: {"role": "control-plane", **image} for name, image in planes.items()}
+    settings = {key: part[key] for key in SETTINGS if key in part}
+    more = {"files": files, "images": images, "settings": settings}
+    return {**found, **{key: value for key, value in more.items() if value}}
 
 
 def _renamed(overrides: Mapping[str, Any]) -> Data:
@@ -29,7 +52,7 @@ def _renamed(overrides: Mapping[str, Any]) -> Data:
     for group in GROUPS:
         parts = overrides.get(group)
         if isinstance(parts, Mapping):
-            kept |= {_component_key(group, str(name)): part for name, part in parts.items()}
+            kept |= {_component_key(group, str(name)): _component(x) for name, x in parts.items()}
     return kept
 
 

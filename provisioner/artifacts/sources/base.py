@@ -8,14 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from provisioner.artifacts.download import DownloadRoute
 from provisioner.artifacts.store import content_key
 from provisioner.catalog.model import Build, Catalog
 from provisioner.model import Tell
 
-SOURCES: dict[str, type["Source"]] = {}
+SOURCES: dict[str, "type[Source[Any]]"] = {}
 """Every source, by its word in the catalogue."""
 
 
