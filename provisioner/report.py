@@ -33,6 +33,9 @@ ENDLESS = 100_000
 
 out = Console()
 err = Console(stderr=True)
+if not out.is_terminal:
+    # A pipe has no width: rich would take it for 80 columns, and fold what is longer.
+    out.width = ENDLESS
 
 
 class EventLog:

@@ -1,6 +1,9 @@
 """Tables: nothing of a name is cut, in a window of 80 columns or in a pipe."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -9,6 +12,7 @@ from provisioner import report
 from provisioner.model import Finding
 from provisioner.phases.base import PhaseTime
 
+PROJECT = Path(__file__).resolve().parents[2]
 PLAN = ("what", "name", "version", "source", "state", "sha256")
 SUM = "6358aae72b4e1b2d4b2fe5e8ca3e4e1d5a27f7e6f9d1a5e7c3b0b1e2f4d6a8c9"
 URL = "https://dl.k8s.io/release/v1.31.14/bin/linux/amd64/kube-controller-manager"
@@ -144,3 +148,11 @@ def test_a_long_outcome_of_a_phase_has_the_rest_of_the_window(terminal):
     lines = lines_of(terminal)
     assert lines[1].startswith("Cluster  64.8 s  changed=44 (worker0 14, worker1 14, worker2 14,")
     assert max(len(line) for line in lines) <= 80
+
+
+def test_a_sentence_in_a_pipe_is_one_line():
+    script = "from provisioner import report; report.out.print('word ' * 40, highlight=False)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("\n") == 1
