@@ -275,14 +275,3 @@ def all_labs() -> list[Lab]:
     """Every lab of this project, by name."""
     found = (Lab(path.parent.name) for path in home().glob("*/lab.yml"))
     return sorted(found, key=lambda lab: lab.name)
-
-
-def read_events(path: Path) -> list[dict[str, object]]:
-    """The events of one run; a last line that was cut off by a kill is left out."""
-    events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            events.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return events

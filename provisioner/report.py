@@ -8,8 +8,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -24,7 +22,6 @@ from provisioner.model import Event, Finding
 from provisioner.phases.base import PhaseTime
 
 MARKS = {"ok": ("✔", "green"), "skipped": ("✔", "green"), "failed": ("✘", "red")}
-KEPT_RUNS = 50
 # What a narrow terminal goes without, the first of these first: `--json` has it.
 LEFT_OUT = ("sha256", "disk", "memory")
 # What goes behind the name, in brackets, where it does not fit beside it.
@@ -36,24 +33,6 @@ err = Console(stderr=True)
 if not out.is_terminal:
     # A pipe has no width: rich would take it for 80 columns, and fold what is longer.
     out.width = ENDLESS
-
-
-class EventLog:
-    """Writes the events of one command to ``run/TIME-COMMAND.jsonl``, one JSON object a line."""
-
-    def __init__(self, folder: Path, command: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in sorted(folder.glob("*.jsonl"))[: -KEPT_RUNS + 1]:
-            old.unlink(missing_ok=True)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-        self.path = folder / f"{stamp}-{command}.jsonl"
-
-    def __call__(self, event: Event) -> None:
-        """Append one event, with the time at which it came (``ts``: seconds since the epoch)."""
-        if event.status == "progress":
-            return
-        with self.path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({"ts": round(time.time(), 3), **event.as_json()}) + "\n")
 
 
 class Progress:

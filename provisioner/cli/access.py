@@ -10,7 +10,7 @@ import typer
 from provisioner import report
 from provisioner.cli.common import Json, Name, chosen_lab, existing
 from provisioner.errors import LabError, UsageError
-from provisioner.lab import read_events
+from provisioner.event_log import read_events
 from provisioner.queries.kubeconfig import merge_kubeconfig
 
 Words = Annotated[list[str] | None, typer.Argument(help="Words to pass on, after --.")]

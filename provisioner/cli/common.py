@@ -12,6 +12,7 @@ from provisioner import report
 from provisioner.artifacts.offer import offers
 from provisioner.context import Context, make_context
 from provisioner.errors import UsageError
+from provisioner.event_log import EventLog
 from provisioner.lab import Lab, all_labs, home, profiles
 from provisioner.model import Event
 from provisioner.phases.base import Outcome, Phase, run_recipe
@@ -125,7 +126,7 @@ def run_with_progress(
     """
     progress = report.Progress(report.err)
     with context.lab.locked(command):
-        log = report.EventLog(context.lab.runs, command) if keep_log else None
+        log = EventLog(context.lab.runs, command) if keep_log else None
 
         def listen(event: Event) -> None:
             progress(event)

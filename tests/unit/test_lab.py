@@ -5,7 +5,8 @@ import pytest
 
 from provisioner.artifacts.offer import offers
 from provisioner.errors import BusyError, UsageError
-from provisioner.lab import Lab, all_labs, home, read_events
+from provisioner.event_log import read_events
+from provisioner.lab import Lab, all_labs, home
 from provisioner.spec import parse_spec
 
 
