@@ -89,7 +89,6 @@ class RunPlaybook:
             config=PROJECT / "ansible.cfg",
             limit=self.limit,
             variables=self.variables,
-            slow_hosts=context.provider.slowness > 1,
         )
         context.recap = recap
         counts = ", ".join(f"{host} {c['changed']}" for host, c in sorted(recap.hosts.items()))
