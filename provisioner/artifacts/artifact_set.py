@@ -15,7 +15,8 @@ from typing import Any
 
 from provisioner.artifacts.box import BOX, Baked
 from provisioner.artifacts.build import Builder, Made, Step
-from provisioner.artifacts.steps import ROOT, box_step, locate, root_step, steps_for
+from provisioner.artifacts.docker_store import STORE
+from provisioner.artifacts.steps import ROOT, box_step, locate, root_step, steps_for, store_step
 from provisioner.artifacts.store import Store, content_key
 from provisioner.catalog.load import Bundle, Catalog
 from provisioner.model import Artifact, Listener
@@ -24,12 +25,16 @@ from provisioner.spec import DOCKER_DISK_GIB, NO_DASHBOARD
 
 @dataclass(frozen=True)
 class ArtifactSet:
-    """A finished set, and what machines start from: a root, or a box (None where not asked for)."""
+    """A finished set, and what machines start from: a root, or a box (None where not asked for).
+
+    ``docker_store`` goes with a root: docker's folder with the images of the set.
+    """
 
     folder: Path
     machine_root: Path | None
     artifacts: tuple[Artifact, ...]
     box: Path | None = None
+    docker_store: Path | None = None
 
 
 def _members(
@@ -134,11 +139,21 @@ def _box_step(catalog: Catalog, order: Order, folder: Path, cache: Path) -> Step
     """The step of the box; ``folder`` is the set that a baked one carries."""
     if not order.baked:
         return box_step(catalog, order.box, None, cache)
+    archives = _baked_archives(catalog, order)
+    return box_step(catalog, order.box, Baked(folder, archives, order.docker_disk_gib), cache)
+
+
+def _baked_archives(catalog: Catalog, order: Order) -> list[Path]:
+    """The image archives of the set that machines are made with."""
     bundles = order.in_the_box.bundles(catalog)
     images = [("node", bundle.images) for bundle in bundles]
     images += [("control-plane", bundle.control_plane) for bundle in bundles]
-    archives = [Path("images", group, f"{name}.tar") for group, names in images for name in names]
-    return box_step(catalog, order.box, Baked(folder, archives, order.docker_disk_gib), cache)
+    return [Path("images", group, f"{name}.tar") for group, names in images for name in names]
+
+
+def _store_step(catalog: Catalog, order: Order, folder: Path, cache: Path) -> Step:
+    """The step of docker's store; ``folder`` is the set whose images are in it."""
+    return store_step(root_step(catalog, cache), folder, _baked_archives(catalog, order))
 
 
 def entries_of(catalog: Catalog, order: Order, cache: Path) -> list[tuple[Step, Path]]:
@@ -146,10 +161,13 @@ def entries_of(catalog: Catalog, order: Order, cache: Path) -> list[tuple[Step, 
     store, steps = Store(cache / "built"), _steps(catalog, order, cache)
     made = {name: store.path(name, step.key) for name, step in steps.items()}
     found = [(step, made[name]) for name, step in steps.items()]
+    late = []
+    carried = _folder(catalog, order.in_the_box, cache, made)
     if order.box:
-        step = _box_step(catalog, order, _folder(catalog, order.in_the_box, cache, made), cache)
-        found.append((step, store.path(step.name, step.key)))
-    return found
+        late.append(_box_step(catalog, order, carried, cache))
+    if order.machine_root:
+        late.append(_store_step(catalog, order, carried, cache))
+    return found + [(step, store.path(step.name, step.key)) for step in late]
 
 
 def _put_together(
@@ -177,10 +195,13 @@ def build_set(
     made = builder.build(_steps(catalog, order, cache))
     folder, artifacts = _put_together(catalog, order, cache, made)
     tree = made[ROOT] / "tree" if order.machine_root else None
-    box = None
+    box = docker = None
+    # What machines are made with has to be there before it is baked.
+    carried, _ = _put_together(catalog, order.in_the_box, cache, made)
     if order.box:
-        # What a baked box carries has to be there before it.
-        carried, _ = _put_together(catalog, order.in_the_box, cache, made)
         step = _box_step(catalog, order, carried, cache)
         box = builder.build({step.name: step})[step.name] / BOX
-    return ArtifactSet(folder, tree, artifacts, box)
+    if order.machine_root:
+        step = _store_step(catalog, order, carried, cache)
+        docker = builder.build({step.name: step})[step.name] / STORE
+    return ArtifactSet(folder, tree, artifacts, box, docker)

@@ -1,10 +1,10 @@
 """From the catalogue to steps: what has to be built for a lab, and from what."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from provisioner.artifacts import box, images
+from provisioner.artifacts import box, docker_store, images
 from provisioner.artifacts.build import Made, Step
 from provisioner.artifacts.sources import debian, golang, local_file, pypi, upstream
 from provisioner.artifacts.sources.debian import Tell
@@ -28,7 +28,7 @@ ROOT = "machine-root"
 ROOM = {
     **{"debian-source": 4200, "go": 500, "debian": 50, "file": 300, "upstream": 1000},
     "pypi": 100,
-    **{ROOT: 700, "box": 8000},
+    **{ROOT: 700, "box": 8000, "store": 1200},
 }
 DOWNLOADS = "downloads"
 
@@ -141,6 +141,20 @@ def box_step(catalog: Catalog, name: str, baked: box.Baked | None, cache: Path) 
     makers = "" if isinstance(wanted, FetchedBox) else [sha256(path) for path in box.MAKERS]
     key = content_key(wanted.model_dump(), what, makers)
     return Step(f"box-{name}{'-baked' if baked else ''}", key, make, room=ROOM["box"])
+
+
+def store_step(root: Step, folder: Path, archives: Sequence[Path]) -> Step:
+    """The step that loads the images of the set in ``folder`` into docker, for machine containers.
+
+    It is done by the docker of a machine root, so another root makes another store.
+    """
+
+    def make(into: Path, made: Made, tell: Tell) -> None:
+        docker_store.make_store(made[root.name] / "tree", folder, archives, into, tell)
+
+    makers = [sha256(path) for path in docker_store.MAKERS]
+    key = content_key(root.key, folder.name, makers)
+    return Step("docker-store", key, make, (root.name,), room=ROOM["store"])
 
 
 def steps_for(catalog: Catalog, bundles: list[Bundle], cache: Path) -> dict[str, Step]:

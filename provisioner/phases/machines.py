@@ -35,6 +35,7 @@ def make_provider(lab: Lab, spec: LabSpec, artifacts: ArtifactSet | None = None)
     machine = MachineProvider(spec.name, lab.dir, nodes, network, inside, spec.provider.nat)
     if artifacts is not None:
         machine.root = artifacts.machine_root
+        machine.docker_store = artifacts.docker_store
         machine.mounts = {artifacts.folder.parent: SETS_ON_NODES}
     return machine
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from provisioner.errors import LabError
 from provisioner.model import Node
+from provisioner.providers.nspawn import baked
 from provisioner.providers.nspawn.network import LabNetwork, short, uplink_mtu
 from provisioner.providers.ssh import make_key
 from provisioner.shell import run, spawn
@@ -92,6 +93,7 @@ class MachinePlan:
     root: Path
     network: LabNetwork
     mounts: Mapping[Path, str]
+    docker_store: Path | None = None
 
     @property
     def upper(self) -> Path:
@@ -127,10 +129,15 @@ class MachinePlan:
         return self.upper / "etc/ssh/ssh_host_ed25519_key"
 
     @property
+    def docker(self) -> Path:
+        """What docker keeps."""
+        return self.folder / "docker"
+
+    @property
     def disks(self) -> dict[Path, str]:
         """Folders on the real disk: docker's overlay2 cannot stand on another overlay."""
         return {
-            self.folder / "docker": "/var/lib/docker",
+            self.docker: "/var/lib/docker",
             self.folder / "kubelet": "/var/lib/kubelet",
         }
 
@@ -167,6 +174,8 @@ def prepare(plan: MachinePlan, public_key: str) -> None:
 
     Everything is written anew each time except its SSH host key, so what was cut off is mended.
     """
+    if plan.docker_store and not plan.docker.exists():
+        baked.clone(plan.docker_store, plan.docker)
     # Machines with a kernel of their own have the last one; here a pod of kube-proxy would make it.
     made = (plan.upper, plan.work, plan.place, *plan.disks, plan.upper / "usr/lib/modules")
     for folder in made:

@@ -39,6 +39,7 @@ class MachineProvider(ReachedBySsh):
     ``inside`` are the ranges of pods and services, which are never looked for outside the lab.
     ``root`` is the tree that they all start from (never written to); ``mounts`` are folders of this
     host and where machines see them, read-only. Both may be missing where nothing is created.
+    ``docker_store`` is what the disk for docker of a new machine is cloned from, if there is one.
     """
 
     lab: str
@@ -48,6 +49,7 @@ class MachineProvider(ReachedBySsh):
     inside: tuple[IPv4Network, ...]
     nat: bool = True
     root: Path | None = None
+    docker_store: Path | None = None
     mounts: Mapping[Path, str] = field(default_factory=dict)
     name: str = "machine"
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
@@ -150,6 +152,7 @@ class MachineProvider(ReachedBySsh):
             root=self.root or Path("/nonexistent"),
             network=self.net,
             mounts=self.mounts,
+            docker_store=self.docker_store,
         )
 
     def _facts(self, node: Node) -> Machine:
