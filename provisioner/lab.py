@@ -70,6 +70,11 @@ class Lab:
         return self.dir / "kubeconfig"
 
     @property
+    def fingerprint(self) -> Path:
+        """What machines and cluster were when the roles had ended, for the next run to compare."""
+        return self.dir / "fingerprint.json"
+
+    @property
     def choice_file(self) -> Path:
         """Why this profile was taken when nobody named one; not there where somebody did."""
         return self.dir / "choice.json"

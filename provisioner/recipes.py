@@ -8,6 +8,7 @@ from provisioner.phases.base import Phase
 from provisioner.phases.cluster import (
     RetireNetwork,
     RunPlaybook,
+    SetUpCluster,
     WaitForNodes,
     WakeControlPlane,
     WriteInventory,
@@ -24,7 +25,7 @@ UP: list[Phase] = [
     WakeControlPlane(),
     CreateMachines(),
     WriteInventory(),
-    RunPlaybook("site.yml"),
+    SetUpCluster(),
 ]
 
 RECREATE_NETWORK: list[Phase] = [*UP[:-1], RetireNetwork(), UP[-1]]

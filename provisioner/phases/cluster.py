@@ -1,23 +1,28 @@
 """Phases that make machines a cluster, by Ansible."""
 
+import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.catalog.builds import FetchedBox
 from provisioner.catalog.load import merged_keys
+from provisioner.checks.fingerprint import difference, digest, take
 from provisioner.checks.kubectl import Kubectl
 from provisioner.checks.ready import wait_for_nodes
 from provisioner.compat import OSES
 from provisioner.errors import LabError
 from provisioner.lab import PROJECT
+from provisioner.model import Event
 from provisioner.phases.base import Context
 from provisioner.phases.machines import make_provider
-from provisioner.playbooks import run_playbook
+from provisioner.playbooks import Recap, run_playbook
 from provisioner.render import Places, render_inventory
 from provisioner.spec import VagrantOptions
 
 READY_SECONDS = 180.0
+COMPARE = "Compare with what the last run left"
 
 
 @dataclass
@@ -93,6 +98,53 @@ class RunPlaybook:
         context.recap = recap
         counts = ", ".join(f"{host} {c['changed']}" for host, c in sorted(recap.hosts.items()))
         return f"changed={recap.changed} ({counts})"
+
+
+@dataclass
+class SetUpCluster(RunPlaybook):
+    """Let the roles make machines a cluster, unless all is as it was when they had done so."""
+
+    def run(self, context: Context) -> str:
+        """Compare what is true now with the end of the last run; run the playbook if it differs.
+
+        Raises:
+            LabError: a task failed; names host, task and reason.
+        """
+        lab, inputs = context.lab, self._inputs(context)
+        kept = lab.fingerprint.read_text(encoding="utf-8") if lab.fingerprint.exists() else "{}"
+        known = json.loads(kept)
+        touched = "made anew"
+        if known.get("inputs") == inputs:
+            context.listen(Event(self.key, COMPARE, "start"))
+            begin, now = time.monotonic(), self._take(context)
+            touched = difference(known["found"], now) if now else "not everything is well"
+            seconds = round(time.monotonic() - begin, 3)
+            context.listen(Event(self.key, COMPARE, "ok", "", seconds, touched))
+        if not touched:
+            context.recap = Recap({node.name: {"changed": 0} for node in context.spec.nodes})
+            return "changed=0 (all is as the last run left it)"
+        lab.fingerprint.unlink(missing_ok=True)
+        outcome = super().run(context)
+        if now := self._take(context):
+            lab.write(lab.fingerprint, json.dumps({"inputs": inputs, "found": now}, indent=1))
+        return outcome
+
+    def _inputs(self, context: Context) -> str:
+        """What stands for all that the roles are told: themselves, the inventory, the set."""
+        inventory = context.lab.inventory.read_text(encoding="utf-8")
+        # What the roles write there is asked for by whoever uses it.
+        texts = [inventory.replace(str(context.lab.kubeconfig), "")]
+        if context.artifacts is not None:
+            texts.append((context.artifacts.folder / "manifest.json").read_text(encoding="utf-8"))
+        folders = [PROJECT / "playbooks", PROJECT / "roles"]
+        return digest(folders, [*texts, (PROJECT / "ansible.cfg").read_text(encoding="utf-8")])
+
+    def _take(self, context: Context) -> Mapping[str, list[str]] | None:
+        """The fingerprint; None where there is no whole cluster to take it of."""
+        try:
+            return take(context.provider, context.spec.machines, kubectl_of(context))
+        except LabError:
+            return None
 
 
 @dataclass
