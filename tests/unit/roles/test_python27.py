@@ -52,7 +52,7 @@ def run(request, tmp_path_factory):
             inventory="localhost,",
             cmdline=f"-c local -e ansible_python_interpreter={PYTHON27} {cmdline}",
             envvars={
-                **environment(folder / "ansible.cfg", slow_hosts=request.param == "mitogen"),
+                **environment(folder / "ansible.cfg", mitogen=request.param == "mitogen"),
                 "ANSIBLE_LIBRARY": ":".join(sorted({str(path.parent) for path in OWN})),
             },
             quiet=True,
