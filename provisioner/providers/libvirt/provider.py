@@ -1,6 +1,7 @@
 """Virtual machines of libvirt: vagrant makes them, libvirt tells of them, starts and stops them."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -149,6 +150,9 @@ class VagrantProvider(ReachedBySsh):
             listen(Event(PHASE, "vagrant destroy", "changed"))
         with boxes_at_rest(self.vagrant_home) as at_rest:
             self.hypervisor.sweep(with_boxes=at_rest)
+        for name in ("ssh", ".vagrant"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / "Vagrantfile").unlink(missing_ok=True)
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
