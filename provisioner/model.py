@@ -6,11 +6,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 Role = Literal["control-plane", "worker"]
+Kind = Literal["kubernetes", "runtime", "cni", "dashboard", "addon"]
 MachineState = Literal["running", "paused", "stopped", "absent"]
 # The disk for docker: its serial, of which virtio takes 20 characters, or the label of what a box
 # has on it, of which ext4 takes 16.
 DOCKER_DISK = "kubelab-docker"
 Status = Literal["start", "progress", "ok", "changed", "skipped", "failed", "unreachable"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A component that a spec asks for, and the key of the spec that says so.
+
+    ``version`` is empty where the catalogue's own is meant.
+    """
+
+    kind: Kind
+    name: str
+    key: str
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,7 +155,7 @@ class Artifact:
     """One file that we fetched or built. ``size`` is in bytes, ``sha256`` in hexadecimal."""
 
     name: str
-    kind: Literal["binary", "cni", "image", "root", "manifest"]
+    kind: Literal["binary", "cni", "image"]
     version: str
     source: str
     path: Path
@@ -174,3 +188,6 @@ class Event:
 
 
 Listener = Callable[[Event], None]
+
+Tell = Callable[[str, float | None], None]
+"""Says how far a build is: a few words, and a fraction of 1 (or None)."""

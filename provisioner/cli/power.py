@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from provisioner import report
-from provisioner.cli.common import Json, Name, existing, run_with_progress
+from provisioner.cli.common import Json, Name, existing, outcome_json, run_with_progress
+from provisioner.context import snapshots_of
 from provisioner.phases.base import Phase
-from provisioner.phases.snapshots import snapshots_of
 from provisioner.recipes import START, STOP, restore_recipe, save_recipe
 
 snapshot = typer.Typer(help="Keep the state of a lab, and go back to it.", no_args_is_help=True)
@@ -19,9 +19,9 @@ SnapshotName = Annotated[str, typer.Argument(help="Name of the snapshot.")]
 
 def _carry_out(recipe: Sequence[Phase], command: str, name: str, *, as_json: bool) -> None:
     context = existing(name)
-    times = run_with_progress(recipe, context, command)
+    outcome = run_with_progress(recipe, context, command)
     if as_json:
-        phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]
+        phases = outcome_json(outcome)["phases"]
         report.print_json({"lab": context.lab.name, "phases": phases})
 
 

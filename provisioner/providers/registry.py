@@ -8,7 +8,7 @@ from provisioner.providers.nspawn import provider as nspawn
 from provisioner.spec import LabSpec
 
 
-def provider_of(spec: LabSpec, folder: Path, cache: Path, python: str) -> Provider:
+def provider_of(spec: LabSpec, folder: Path, cache: Path, python: str = "") -> Provider:
     """The provider of a lab whose files are in ``folder``.
 
     ``cache`` is where this user's labs keep what they share. ``python`` is the version that comes

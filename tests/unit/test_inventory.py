@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.inventory import Places, render_inventory, variables
 from provisioner.model import Access, Traits
 from provisioner.spec import parse_spec
@@ -22,19 +22,19 @@ def found(good):
     """The variables that follow from what differs from the embedded profile on plain machines."""
 
     def found(traits=None, access=ACCESS, **parts):
-        spec = parse_spec({**good, **parts}, "lab.yml", known_by)
+        spec = parse_spec({**good, **parts}, "lab.yml", offers)
         return variables(spec, traits or Traits(), access, PLACES)
 
     return found
 
 
 def test_the_inventory_is_as_it_was(good, snapshot):
-    spec = parse_spec(good, "lab.yml", known_by)
+    spec = parse_spec(good, "lab.yml", offers)
     assert render_inventory(spec, CONTAINERS, ACCESS, PLACES) == snapshot
 
 
 def test_every_node_is_in_the_group_of_its_role(good):
-    spec = parse_spec(good, "lab.yml", known_by)
+    spec = parse_spec(good, "lab.yml", offers)
     text = render_inventory(spec, Traits(), ACCESS, PLACES)
     cluster = yaml.safe_load(text)["cluster"]["children"]
     assert list(cluster["control_plane"]["hosts"]) == ["master"]

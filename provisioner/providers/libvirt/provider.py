@@ -26,7 +26,7 @@ from provisioner.providers.libvirt.boxes import boxes_at_rest, pool_with_box
 from provisioner.providers.libvirt.diagnosis import console_tail, why_no_answer
 from provisioner.providers.libvirt.emulation import SLOWNESS, STOP_SECONDS
 from provisioner.providers.libvirt.hypervisor import POOL, POOL_PATH, Hypervisor
-from provisioner.providers.libvirt.kvm import probe_kvm
+from provisioner.providers.libvirt.kvm import KvmVerdict, probe_kvm
 from provisioner.providers.libvirt.preflight import VmHost, probe_vm_host
 from provisioner.providers.libvirt.service import answers, ensure_service, hop_of
 from provisioner.providers.libvirt.snapshots import Snapshots
@@ -101,7 +101,7 @@ class VagrantProvider(ReachedBySsh):
             return begun
         if self._hop:
             return "kvm" if self.hypervisor.offers_kvm() else "qemu"
-        return "kvm" if probe_kvm().verdict == "usable" else "qemu"
+        return "kvm" if probe_kvm().verdict == KvmVerdict.USABLE else "qemu"
 
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""

@@ -1,19 +1,20 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from provisioner.artifacts.artifact_set import ArtifactSet
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
+from provisioner.context import make_context
 from provisioner.errors import LabError
 from provisioner.lab import Lab, profiles
-from provisioner.phases.machines import image_of, make_context, set_on_nodes
+from provisioner.phases.machines import image_of, set_on_nodes
 from provisioner.spec import read_spec
 
 
 def context(profile, artifacts=None):
-    found = make_context(Lab(profile), read_spec(profiles()[profile], known_by), lambda _: None)
-    found.artifacts = artifacts
-    return found
+    found = make_context(Lab(profile), read_spec(profiles()[profile], offers))
+    return replace(found, artifacts=artifacts)
 
 
 def test_the_profile_of_centos7_writes_legacy_rules():
@@ -42,5 +43,5 @@ def test_machines_see_every_set_so_that_a_new_one_needs_no_restart():
 
 
 def test_without_artifacts_there_is_no_image():
-    with pytest.raises(LabError, match="no image for machines"):
+    with pytest.raises(LabError, match="no artifact set"):
         image_of(context("embedded"))

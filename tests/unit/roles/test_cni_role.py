@@ -8,7 +8,6 @@ import jinja2
 import pytest
 import yaml
 
-from provisioner.catalog.load import FILE
 from provisioner.spec import LabSpec
 
 ROLE = Path(__file__).resolve().parents[3] / "roles/cni"

@@ -7,8 +7,6 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-from provisioner.catalog.load import FILE
-
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 TEMPLATES = ROLES / "control_plane/templates"
 VERSIONS = yaml.safe_load(FILE.read_text())["artifacts_kubernetes"]

@@ -1,20 +1,20 @@
 import pytest
 
-from provisioner.catalog.load import load_catalog
+from provisioner.context import make_context
 from provisioner.errors import SpecError
 from provisioner.lab import Lab
-from provisioner.phases.base import Context
-from provisioner.phases.refusals import refuse_inputs
-from provisioner.spec import Known, parse_spec
+from provisioner.phases.request import CheckRequest
+from provisioner.spec import Offer, parse_spec
 
 
-def refuse(good, password_file, catalog=None):
+def refuse(good, password_file):
     good["cni"] = {"name": "weave", "encryption": True, "password_file": str(password_file)}
-    spec = parse_spec(good, "lab.yml", lambda _: Known(["1.20.2"]))
     # Without its images: they have a test of their own.
-    catalog = load_catalog({"artifacts_cni": {"weave": {"images": {}}}})
-    bare = catalog.model_copy(update={"cni": {"weave": catalog.cni["bridge"]}})
-    refuse_inputs(Context(Lab("x"), spec, bare, None, lambda _: None))
+    ours = {name: {"archive": "", "layers": ["base"]} for name in ("weave-kube", "weave-npc")}
+    good["artifacts"] = {"overrides": {"artifacts_cni_weave": {"images": ours}}}
+    offer = Offer({"kubernetes": ["1.20.2"], "cni": ["weave"], "runtime": ["docker"]})
+    spec = parse_spec(good, "lab.yml", lambda _: offer)
+    CheckRequest().run(make_context(Lab("x"), spec))
 
 
 @pytest.mark.parametrize(

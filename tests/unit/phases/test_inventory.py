@@ -4,10 +4,10 @@ import pytest
 import yaml
 
 from provisioner.artifacts.artifact_set import ArtifactSet
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
+from provisioner.context import make_context
 from provisioner.lab import Lab, profiles
-from provisioner.phases.cluster import WriteInventory
-from provisioner.phases.machines import make_context
+from provisioner.phases.inventory import WriteInventory
 from provisioner.spec import parse_spec
 
 
@@ -19,7 +19,7 @@ def written(tmp_path):
         data = yaml.safe_load(profiles()[name].read_text())
         if data["provider"]["name"] == "vagrant":
             data["provider"]["driver"] = "kvm"
-        spec = parse_spec(data, name, known_by)
+        spec = parse_spec(data, name, offers)
         lab = Lab(name)
         lab.prepare()
         context = make_context(lab, spec, lambda _: None)

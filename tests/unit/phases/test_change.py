@@ -1,9 +1,10 @@
 import pytest
 
-from provisioner.catalog.load import known_by
-from provisioner.cli.lab import _refuse_change
+from provisioner.artifacts.offer import offers
+from provisioner.context import make_context
 from provisioner.errors import SpecError
 from provisioner.lab import Lab
+from provisioner.phases.request import CheckRequest
 from provisioner.spec import parse_spec
 
 
@@ -14,9 +15,9 @@ def change(good):
     def refuse(recreate=False, **parts):
         lab = Lab("embedded")
         lab.prepare()
-        lab.save_spec(parse_spec(good, "lab.yml", known_by))
-        other = parse_spec({**good, **parts}, "lab.yml", known_by)
-        _refuse_change(lab, other, recreate=recreate)
+        lab.save_spec(parse_spec(good, "lab.yml", offers))
+        other = parse_spec({**good, **parts}, "lab.yml", offers)
+        CheckRequest(recreate).run(make_context(lab, other))
 
     return refuse
 

@@ -10,13 +10,14 @@ from typing import ClassVar
 import pytest
 import tenacity
 
-from provisioner.artifacts.reachability import Reach
-from provisioner.artifacts.sources import upstream
-from provisioner.artifacts.sources.upstream import fetch, refuse_unknown, take
+from provisioner.artifacts import download
+from provisioner.artifacts.download import DownloadRoute, fetch, refuse_unknown, take
+from provisioner.artifacts.offer import workshop_of
+from provisioner.artifacts.reachability import Reachability
 from provisioner.artifacts.steps import box_step
-from provisioner.catalog.builds import Download, Way
-from provisioner.catalog.load import load_catalog
+from provisioner.catalog.model import Download
 from provisioner.errors import LabError, SpecError
+from provisioner.spec import Artifacts
 
 DATA = b"\x7fELF" + bytes(range(256)) * 800
 SUM = hashlib.sha256(DATA).hexdigest()
@@ -76,7 +77,7 @@ def packed():
 
 @pytest.fixture
 def mirror(monkeypatch):
-    monkeypatch.setattr(upstream._receive.retry, "wait", tenacity.wait_none())
+    monkeypatch.setattr(download._receive.retry, "wait", tenacity.wait_none())
     Mirror.asked = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -85,8 +86,8 @@ def mirror(monkeypatch):
     server.server_close()
 
 
-def get(url, folder, way=Way(), wanted=SUM):  # noqa: B008
-    return fetch(Download(url=url, sha256=wanted), way, folder, lambda *_: None)
+def get(url, folder, route=DownloadRoute(), wanted=SUM):  # noqa: B008
+    return fetch(Download(url=url, sha256=wanted), route, folder, lambda *_: None)
 
 
 def test_a_file_comes_whole(mirror, tmp_path):
@@ -131,16 +132,16 @@ def test_a_file_that_is_not_there_is_asked_for_once(mirror, tmp_path):
 
 
 def test_a_mirror_is_asked_first_and_the_publisher_where_it_lacks_the_file(mirror, tmp_path):
-    way = Way({"http://127.0.0.1:1": f"{mirror}"})
-    assert get("http://127.0.0.1:1/file", tmp_path, way).read_bytes() == DATA
-    assert list(Way({mirror: f"{mirror}/gone"}).urls(f"{mirror}/x")) == [
+    route = DownloadRoute({"http://127.0.0.1:1": f"{mirror}"})
+    assert get("http://127.0.0.1:1/file", tmp_path, route).read_bytes() == DATA
+    assert list(DownloadRoute({mirror: f"{mirror}/gone"}).urls(f"{mirror}/x")) == [
         f"{mirror}/gone/x",
         f"{mirror}/x",
     ]
 
 
 def test_the_proxy_of_the_spec_is_asked(mirror, tmp_path):
-    get("http://nowhere.invalid/file", tmp_path, Way(proxy=mirror))
+    get("http://nowhere.invalid/file", tmp_path, DownloadRoute(proxy=mirror))
     assert Mirror.asked == [("http://nowhere.invalid/file", None)]
 
 
@@ -149,7 +150,7 @@ def test_an_archive_is_unpacked_into_a_folder_of_its_name(mirror, tmp_path):
     file = Download(url=f"{mirror}/dir/release.tgz", sha256=wanted, unpack=True)
     into = tmp_path / "into"
     into.mkdir()
-    take({"release": file}, Way(), tmp_path / "downloads", into, lambda *_: None)
+    take({"release": file}, DownloadRoute(), tmp_path / "downloads", into, lambda *_: None)
     program = into / "release/cri-dockerd/cri-dockerd"
     assert program.read_bytes() == DATA
     assert program.stat().st_mode & 0o111
@@ -163,8 +164,8 @@ def test_a_file_without_a_sum_is_refused_with_the_key_to_give():
     assert "https://example.org/sums" in refused.value.details
 
 
-def reach(way=Way()):  # noqa: B008
-    return Reach("bookworm", None, cached=True, way=way)
+def reach(route=DownloadRoute()):  # noqa: B008
+    return Reachability("bookworm", None, cached=True, route=route)
 
 
 def test_publishers_that_serve_answer_and_others_are_named(mirror):
@@ -180,8 +181,8 @@ def test_a_web_page_is_no_answer_of_a_publisher(mirror):
 
 
 def test_a_mirror_answers_for_a_publisher(mirror):
-    way = Way(mirrors={"http://127.0.0.1:9": mirror})
-    assert reach(way).publishers(["http://127.0.0.1:9/file"])[0]
+    route = DownloadRoute(mirrors={"http://127.0.0.1:9": mirror})
+    assert reach(route).publishers(["http://127.0.0.1:9/file"])[0]
 
 
 @pytest.mark.parametrize(
@@ -189,8 +190,8 @@ def test_a_mirror_answers_for_a_publisher(mirror):
 )
 def test_a_box_that_is_not_the_one_is_refused_and_not_kept(mirror, tmp_path, path, why):
     file = {"url": mirror + path, "sha256": "0" * 64}
-    catalog = load_catalog({"artifacts_boxes": {"centos7": {"file": file}}})
-    step = box_step(catalog, "centos7", None, tmp_path)
+    workshop = workshop_of(Artifacts(overrides={"artifacts_boxes": {"centos7": {"file": file}}}))
+    step = box_step(workshop, "centos7", None)
     into = tmp_path / "into"
     into.mkdir()
     with pytest.raises(LabError, match=why) as refused:
