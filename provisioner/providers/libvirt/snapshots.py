@@ -10,7 +10,8 @@ import libvirt
 
 from provisioner.errors import LabError
 from provisioner.model import Event, Listener, Node, Snapshot
-from provisioner.providers.libvirt.hypervisor import Hypervisor, in_words
+from provisioner.providers.libvirt.hypervisor import Hypervisor
+from provisioner.providers.libvirt.refusals import in_words
 from provisioner.providers.naming import refuse_bad_name
 
 PHASE = "snapshot"
