@@ -18,6 +18,11 @@ LAYERS = "overlay2"
 LAYER_IDS = "image/overlay2/layerdb/sha256/*/cache-id"
 
 
+def _parts(machine: Path) -> list[Path]:
+    """What of a machine's folder is copied whole; a link to a root that is gone, too."""
+    return [path for part in PARTS if (path := machine / part).exists() or path.is_symlink()]
+
+
 def _layers(docker: Path) -> list[Path]:
     """The layers of images in a store of docker's: those that it has in its database as whole."""
     names = (file.read_text(encoding="utf-8").strip() for file in docker.glob(LAYER_IDS))
@@ -34,12 +39,11 @@ def _copied(docker: Path) -> Iterator[Path]:
 
 def size_mib(machine: Path) -> int:
     """How much disk a copy of a machine takes; layers of images take none."""
-    paths = [machine / part for part in PARTS]
+    paths = _parts(machine)
     if (machine / DOCKER).is_dir():
         paths += _copied(machine / DOCKER)
-    here = [str(path) for path in paths if path.exists()]
     # Files come and go while they are counted.
-    lines = run(["du", "-sxkc", *here], check=False).stdout.splitlines()
+    lines = run(["du", "-sxkc", *map(str, paths)], check=False).stdout.splitlines()
     return int(lines[-1].split()[0]) // 1024 if lines else 0
 
 
@@ -50,7 +54,7 @@ def copy(machine: Path, into: Path) -> None:
         CommandError: the disk is full.
     """
     into.mkdir(parents=True)
-    _cp([path for part in PARTS if (path := machine / part).exists()], into)
+    _cp(_parts(machine), into)
     docker = machine / DOCKER
     if docker.is_dir():
         layers = _layers(docker)
