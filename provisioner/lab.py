@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,10 @@ def profiles() -> dict[str, Path]:
     return {path.stem: path for path in sorted((PROJECT / "profiles").glob("*.yml"))}
 
 
+PATHS = ("folder", "machine_root", "box", "docker_store")
+"""What a record has one path of."""
+
+
 @dataclass(frozen=True)
 class ArtifactRecord:
     """What a lab is made of, as paths in the cache. ``entries`` are folders of the store."""
@@ -43,13 +47,14 @@ class ArtifactRecord:
     folder: Path
     machine_root: Path | None
     box: Path | None
-    entries: tuple[Path, ...]
+    docker_store: Path | None = None
+    entries: tuple[Path, ...] = ()
 
     @property
     def is_there(self) -> bool:
         """Whether the set and what machines start from are still in the cache."""
-        starts = (path for path in (self.machine_root, self.box) if path is not None)
-        return self._manifest_file.is_file() and all(path.exists() for path in starts)
+        starts = (self.machine_root, self.box, self.docker_store)
+        return self._manifest_file.is_file() and all(path.exists() for path in starts if path)
 
     @property
     def _manifest_file(self) -> Path:
@@ -117,6 +122,11 @@ class Lab:
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig, readable by the owner alone."""
         return self.dir / "kubeconfig"
+
+    @property
+    def fingerprint(self) -> Path:
+        """What machines and cluster were when the roles had ended, for the next run to compare."""
+        return self.dir / "fingerprint.json"
 
     @property
     def choice_file(self) -> Path:
@@ -228,17 +238,12 @@ class Lab:
                 Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
 
-    def record_artifacts(
-        self, *, folder: Path, machine_root: Path | None, box: Path | None, entries: Iterable[Path]
-    ) -> None:
+    def record_artifacts(self, record: ArtifactRecord) -> None:
         """Keep what this lab is made of: a later kubelab may have forgotten how to make it."""
-        record = {
-            "folder": str(folder),
-            "machine_root": str(machine_root or ""),
-            "box": str(box or ""),
-            "entries": sorted(map(str, entries)),
-        }
-        self.write(self.artifacts_file, json.dumps(record, indent=1))
+        kept = {key: str(getattr(record, key) or "") for key in PATHS}
+        kept_entries = sorted(map(str, record.entries))
+        text = json.dumps({**kept, "entries": kept_entries}, indent=1)
+        self.write(self.artifacts_file, text)
 
     @property
     def artifacts(self) -> ArtifactRecord | None:
@@ -248,14 +253,14 @@ class Lab:
         """
         if self.artifacts_file.is_file():
             kept = json.loads(self.artifacts_file.read_text(encoding="utf-8"))
-            root, box = (Path(kept[key]) if kept[key] else None for key in ("machine_root", "box"))
+            root, box, store = (Path(kept[key]) if kept[key] else None for key in PATHS[1:])
             entries = tuple(map(Path, kept["entries"]))
-            record = ArtifactRecord(Path(kept["folder"]), root, box, entries)
+            record = ArtifactRecord(Path(kept["folder"]), root, box, store, entries)
         else:
             roots = [link.resolve() for link in self.dir.glob("machines/*/lower")]
             box = self.box.resolve() if self.box.is_symlink() else None
             folder = self.kubectl.resolve().parent.parent
-            record = ArtifactRecord(folder, roots[0] if roots else None, box, ())
+            record = ArtifactRecord(folder, roots[0] if roots else None, box)
         return record if record.is_there else None
 
     def uses(self) -> set[Path]:

@@ -55,12 +55,14 @@ class MachineImage:
     """What new machines are made from: a tree, or a box.
 
     The name changes with the content. ``mounts`` are folders of this host and where machines see
-    them, read-only, under a provider whose traits have ``host_folders``.
+    them, read-only, under a provider whose traits have ``host_folders``. ``docker_store`` is what
+    docker's folder of a new machine is cloned from, with images in it.
     """
 
     name: str
     path: Path
     mounts: Mapping[Path, str] = field(default_factory=dict)
+    docker_store: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from provisioner.phases.artifacts import BuildArtifacts, TakeArtifacts
 from provisioner.phases.base import Phase
-from provisioner.phases.cluster import RetireNetwork, RunPlaybook
+from provisioner.phases.cluster import RetireNetwork, RunPlaybook, SetUpCluster
 from provisioner.phases.host import CheckHost, InstallHostPackages
 from provisioner.phases.inventory import WriteInventory
 from provisioner.phases.machines import CreateMachines, DestroyMachines, SaveSpec, StopMachines
@@ -22,7 +22,7 @@ UP: list[Phase] = [
     WakeControlPlane(),
     CreateMachines(),
     WriteInventory(),
-    RunPlaybook("site.yml"),
+    SetUpCluster(),
 ]
 
 RECREATE_NETWORK: list[Phase] = [
@@ -35,7 +35,7 @@ RECREATE_NETWORK: list[Phase] = [
     CreateMachines(),
     WriteInventory(),
     RetireNetwork(),
-    RunPlaybook("site.yml"),
+    SetUpCluster(),
 ]
 
 BUILD: list[Phase] = [

@@ -15,10 +15,19 @@ from typing import Any
 from provisioner.artifacts import manifest
 from provisioner.artifacts.box import BOX, Baked
 from provisioner.artifacts.build import Builder, Made, Step
+from provisioner.artifacts.docker_store import STORE
 from provisioner.artifacts.download import refuse_unknown
 from provisioner.artifacts.sources import source_of
 from provisioner.artifacts.sources.base import Workshop
-from provisioner.artifacts.steps import ROOT, box_step, locate, root_step, steps_for
+from provisioner.artifacts.steps import (
+    DOCKER_STORE,
+    ROOT,
+    box_step,
+    locate,
+    root_step,
+    steps_for,
+    store_step,
+)
 from provisioner.artifacts.store import Store, content_key
 from provisioner.catalog.model import Component, FetchedBox, build_of
 from provisioner.model import Artifact, Kind, Listener
@@ -33,13 +42,15 @@ IN_THE_BOX: Collection[Kind] = ("kubernetes", "runtime", "cni")
 class ArtifactSet:
     """A finished set, and what machines start from: a root, or a box (None where not asked for).
 
-    ``entries`` are the folders of the store that it is made of.
+    ``docker_store`` goes with a root: docker's folder with the images of the set. ``entries`` are
+    the folders of the store that it is made of.
     """
 
     folder: Path
     machine_root: Path | None
     artifacts: tuple[Artifact, ...]
     box: Path | None = None
+    docker_store: Path | None = None
     entries: tuple[Path, ...] = ()
 
 
@@ -130,12 +141,25 @@ def _box_step(workshop: Workshop, order: Order, folder: Path) -> Step:
     """The step of the box; ``folder`` is the set that a baked one carries."""
     if not order.baked:
         return box_step(workshop, order.box, None)
-    archives = [
+    baked = Baked(folder, _baked_archives(order), order.docker_disk_gib)
+    return box_step(workshop, order.box, baked)
+
+
+def _baked_archives(order: Order) -> list[Path]:
+    """The image archives of the set that machines are made with."""
+    return [
         Path(manifest.archive_of(image.role, name))
         for component in order.in_the_box.components
         for name, image in component.images.items()
     ]
-    return box_step(workshop, order.box, Baked(folder, archives, order.docker_disk_gib))
+
+
+def _baking_steps(workshop: Workshop, order: Order, folder: Path) -> list[Step]:
+    """What machines start from, made with the set in ``folder``: a box, or a store of docker's."""
+    steps = [_box_step(workshop, order, folder)] if order.box else []
+    if order.machine_root:
+        steps.append(store_step(root_step(workshop), folder, _baked_archives(order)))
+    return steps
 
 
 def entries_of(workshop: Workshop, order: Order) -> list[tuple[Step, Path]]:
@@ -143,10 +167,8 @@ def entries_of(workshop: Workshop, order: Order) -> list[tuple[Step, Path]]:
     store, steps = Store(workshop.cache / "built"), _steps(workshop, order)
     made = {name: store.path(name, step.key) for name, step in steps.items()}
     found = [(step, made[name]) for name, step in steps.items()]
-    if order.box:
-        step = _box_step(workshop, order, _folder(workshop, order.in_the_box, made))
-        found.append((step, store.path(step.name, step.key)))
-    return found
+    late = _baking_steps(workshop, order, _folder(workshop, order.in_the_box, made))
+    return found + [(step, store.path(step.name, step.key)) for step in late]
 
 
 def check_inputs(workshop: Workshop, order: Order, *, cached_too: bool) -> None:
@@ -210,12 +232,15 @@ def build_set(workshop: Workshop, order: Order, listen: Listener, *, jobs: int) 
     builder = Builder(Store(workshop.cache / "built"), listen, jobs)
     made = builder.build(_steps(workshop, order))
     folder, artifacts = _put_together(workshop, order, made)
-    tree = made[ROOT] / "tree" if order.machine_root else None
-    box = None
-    if order.box:
-        # What a baked box carries has to be there before it.
-        carried, _ = _put_together(workshop, order.in_the_box, made)
-        step = _box_step(workshop, order, carried)
-        made |= builder.build({step.name: step})
-        box = made[step.name] / BOX
-    return ArtifactSet(folder, tree, artifacts, box, tuple(made.values()))
+    # What machines are made with has to be there before it is baked.
+    carried, _ = _put_together(workshop, order.in_the_box, made)
+    late = {step.name: step for step in _baking_steps(workshop, order, carried)}
+    baked = builder.build(late)
+    return ArtifactSet(
+        folder,
+        made[ROOT] / "tree" if order.machine_root else None,
+        artifacts,
+        box=next((baked[name] / BOX for name in late if name.startswith("box-")), None),
+        docker_store=baked[DOCKER_STORE] / STORE if DOCKER_STORE in late else None,
+        entries=(*made.values(), *baked.values()),
+    )

@@ -38,7 +38,8 @@ def every_order(workshop: Workshop) -> Iterator[tuple[Workshop, Order]]:
     catalog = workshop.catalog
     for component in catalog.components.values():
         if catalog.is_whole(component):
-            yield workshop, Order((component,), machine_root=True)
+            yield workshop, Order((component,))
+    yield workshop, Order((), machine_root=True)
     for name in catalog.boxes:
         yield workshop, Order((), box=name)
 

@@ -1,10 +1,10 @@
 """From the catalogue to steps: what has to be made for a lab, and from what."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from provisioner.artifacts import box, images
+from provisioner.artifacts import box, docker_store, images
 from provisioner.artifacts.build import Made, Step
 from provisioner.artifacts.download import take
 from provisioner.artifacts.sources import source_of
@@ -15,9 +15,9 @@ from provisioner.artifacts.store import content_key, sha256
 from provisioner.catalog.model import Component, FetchedBox, Image, build_of
 from provisioner.model import Tell
 
-ROOT = "machine-root"
+ROOT, DOCKER_STORE = "machine-root", "docker-store"
 # Disk space in MiB that these take, measured.
-ROOT_MIB, BOX_MIB = 700, 8000
+ROOT_MIB, BOX_MIB, DOCKER_STORE_MIB = 700, 8000, 1200
 
 
 def _build_step(name: str, workshop: Workshop) -> Step:
@@ -104,6 +104,20 @@ def box_step(workshop: Workshop, name: str, baked: box.Baked | None) -> Step:
     makers = "" if isinstance(wanted, FetchedBox) else [sha256(path) for path in box.MAKERS]
     key = content_key(wanted.model_dump(), what, makers)
     return Step(f"box-{name}{'-baked' if baked else ''}", key, make, room=BOX_MIB)
+
+
+def store_step(root: Step, folder: Path, archives: Sequence[Path]) -> Step:
+    """The step that loads the images of the set in ``folder`` into docker, for machine containers.
+
+    It is done by the docker of a machine root, so another root makes another store.
+    """
+
+    def make(into: Path, made: Made, tell: Tell) -> None:
+        docker_store.make_store(made[root.name] / "tree", folder, archives, into, tell)
+
+    makers = [sha256(path) for path in docker_store.MAKERS]
+    key = content_key(root.key, folder.name, makers)
+    return Step(DOCKER_STORE, key, make, (root.name,), room=DOCKER_STORE_MIB)
 
 
 def steps_for(workshop: Workshop, components: Iterable[Component]) -> dict[str, Step]:

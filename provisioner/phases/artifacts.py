@@ -8,6 +8,7 @@ from provisioner.artifacts.artifact_set import ArtifactSet, build_set, check_inp
 from provisioner.artifacts.manifest import SCHEMA
 from provisioner.context import Context
 from provisioner.errors import LabError
+from provisioner.lab import ArtifactRecord
 from provisioner.model import Event
 from provisioner.phases.base import Done, Phase
 
@@ -56,12 +57,10 @@ class BuildArtifacts(Phase):
         found = build_set(workshop, order, listen, jobs=(os.cpu_count() or 1) + 1)
         if context.lab.exists:
             _place_kubectl(context, found.folder)
-            context.lab.record_artifacts(
-                folder=found.folder,
-                machine_root=found.machine_root,
-                box=found.box,
-                entries=found.entries,
+            record = ArtifactRecord(
+                found.folder, found.machine_root, found.box, found.docker_store, found.entries
             )
+            context.lab.record_artifacts(record)
         said = f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"
         return Done(said, artifacts=found)
 
@@ -87,5 +86,12 @@ class TakeArtifacts(Phase):
         record = context.lab.artifacts
         if record is None or (self.for_roles and record.schema != SCHEMA):
             return BuildArtifacts().run(context)
-        found = ArtifactSet(record.folder, record.machine_root, (), record.box, record.entries)
+        found = ArtifactSet(
+            record.folder,
+            record.machine_root,
+            (),
+            box=record.box,
+            docker_store=record.docker_store,
+            entries=record.entries,
+        )
         return Done("those that the lab was made of", artifacts=found)

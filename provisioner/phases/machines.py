@@ -25,7 +25,8 @@ def image_of(context: Context) -> MachineImage:
         raise LabError("no image for machines", "", "Run `kubelab artifacts build` first.")
     # The entry's name has the content key: another content is another box to vagrant.
     name = path.parent.name.replace("@", "-")
-    return MachineImage(name, path, {found.folder.parent: SETS_ON_NODES})
+    mounts = {found.folder.parent: SETS_ON_NODES}
+    return MachineImage(name, path, mounts, found.docker_store)
 
 
 def set_on_nodes(folder: Path) -> str:

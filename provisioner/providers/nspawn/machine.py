@@ -12,6 +12,7 @@ from pathlib import Path
 from provisioner.errors import LabError
 from provisioner.model import MachineImage, Node
 from provisioner.providers.naming import short
+from provisioner.providers.nspawn import baked
 from provisioner.providers.nspawn.network import LabNetwork
 from provisioner.providers.routes import uplink_mtu
 from provisioner.providers.ssh import make_key
@@ -145,10 +146,15 @@ class MachinePlan:
         return self.upper / "etc/ssh/ssh_host_ed25519_key"
 
     @property
+    def docker(self) -> Path:
+        """What docker keeps."""
+        return self.folder / "docker"
+
+    @property
     def disks(self) -> dict[Path, str]:
         """Folders on the real disk: docker's overlay2 cannot stand on another overlay."""
         return {
-            self.folder / "docker": "/var/lib/docker",
+            self.docker: "/var/lib/docker",
             self.folder / "kubelet": "/var/lib/kubelet",
         }
 
@@ -185,6 +191,8 @@ def prepare(plan: MachinePlan, image: MachineImage, public_key: str) -> None:
 
     Everything is written anew each time except its SSH host key, so what was cut off is mended.
     """
+    if image.docker_store and not plan.docker.exists():
+        baked.clone(image.docker_store, plan.docker)
     # Machines with a kernel of their own have the last one; here a pod of kube-proxy would make it.
     made = (plan.upper, plan.work, plan.place, *plan.disks, plan.upper / "usr/lib/modules")
     for folder in made:
