@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.artifacts.sources.base import Workshop
 from provisioner.artifacts.steps import root_step
 from provisioner.artifacts.store import Store
 from provisioner.catalog.load import load_catalog
@@ -37,7 +38,7 @@ DESTROY = f"{ALONE}provider().destroy(listen)"
 
 
 def image() -> MachineImage:
-    step = root_step(load_catalog({}), cache())
+    step = root_step(Workshop(load_catalog({}), cache()))
     root = Store(cache() / "built").path(step.name, step.key) / "tree"
     assert root.is_dir(), "run `kubelab artifacts build` first"
     return MachineImage("root", root)

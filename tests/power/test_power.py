@@ -41,12 +41,6 @@ def test_what_start_did_up_need_not_do_again(lab):
     assert set(lab.up()["changed"].values()) == {0}
 
 
-def test_snapshots_of_containers_are_refused_in_words(lab):
-    said = lab.run("snapshot", "save", "one", "--name", lab.name, code=1)
-    assert "machine containers have no snapshots" in said
-    assert lab.json("snapshot", "list", "--name", lab.name)["snapshots"] == []
-
-
 def test_without_a_profile_the_host_is_asked_and_the_choice_kept(empty_lab, tmp_path, monkeypatch):
     monkeypatch.setitem(empty_lab.env, "KUBELAB_HOME", str(tmp_path))
     process = empty_lab.start("up")
