@@ -57,7 +57,10 @@ def test_an_override_changes_one_key_and_leaves_its_neighbours():
         ({"artifacts_colour": 1}, "artifacts_colour"),
         ({"artifacts_builds": {"net": {"colour": 1}}}, "artifacts_builds.net.debian.colour"),
         ({"artifacts_builds": {"net": {"source": "ftp"}}}, "artifacts_builds.net"),
-        ({"artifacts_builds": {"coredns-1.10.1": {"toolchain": "9"}}}, "coredns-1.10.1.toolchain"),
+        (
+            {"artifacts_builds": {"coredns-1.10.1": {"toolchain": "9"}}},
+            "artifacts_builds.coredns-1.10.1.toolchain",
+        ),
         ({"artifacts_layers": {"net": {"build": "nut"}}}, "artifacts_layers.net.build"),
         (
             {"artifacts_kubernetes": {"1.20.2": {"binaries": {"kubectl": "nut/kubectl"}}}},
@@ -72,7 +75,7 @@ def test_an_override_changes_one_key_and_leaves_its_neighbours():
 def test_a_wrong_override_is_refused_with_its_key_path(over, path):
     with pytest.raises(SpecError) as refused:
         load_catalog(over)
-    assert f"artifacts.overrides.{path}" in refused.value.details or path in refused.value.details
+    assert f"artifacts.overrides.{path}: " in refused.value.details
 
 
 @given(
