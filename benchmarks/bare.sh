@@ -5,12 +5,12 @@
 #
 #   bare.sh up|down FOLDER ROOT SET
 #
-# FOLDER is scratch space; FOLDER.rendered holds the three files that the roles would render (kubeadm.yml,
-# rbac.yml, flannel.yml); ROOT is a machine root and SET an artifact set.
+# FOLDER is scratch space; ROOT is a machine root and SET an artifact set. FOLDER.rendered holds what a lab
+# of kubelab's was given: kubeadm.yml, applied.json (objects for the cluster), machine.service (the unit that
+# sets a machine's address), masked (units that only cost time) and runc (a wrapper, or nothing).
 set -euo pipefail
 
 action=$1 folder=$2 root=$3 set=$4
-here=$(cd "$(dirname "$0")/.." && pwd)
 net=10.78.0 bridge=kl-bare table=kubelab-bare
 declare -A address=([master]=$net.10 [worker1]=$net.11 [worker2]=$net.12)
 key=$folder/key
@@ -50,23 +50,13 @@ start_machine() {
   echo "$node" > "$place/upper/etc/hostname"
   mkdir -p "$place/upper/etc/ssh"
   ssh-keygen -q -t ed25519 -N '' -f "$place/upper/etc/ssh/ssh_host_ed25519_key"
-  # The same unit and the same wrapper of runc as kubelab's machines have.
-  "$here/.venv/bin/python" - "$place/upper" "${address[$node]}" $net.1 <<'PYTHON'
-import sys
-from pathlib import Path
-from provisioner.providers.nspawn import machine as nspawn
-from provisioner.providers.nspawn.network import uplink_mtu
-upper, address, gateway = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-unit = nspawn.UNIT.format(address=address, prefix=24, mtu=uplink_mtu(), gateway=gateway)
-units = upper / "etc/systemd/system"
-(units / "kubelab-machine.service").write_text(unit)
-(units / "basic.target.wants/kubelab-machine.service").symlink_to("../kubelab-machine.service")
-for name in nspawn.MASKED:
-    (units / name).symlink_to("/dev/null")
-if nspawn.lacks_sys_resource():
-    (upper / "usr/local/sbin/runc").write_text(nspawn.RUNC)
-    (upper / "usr/local/sbin/runc").chmod(0o755)
-PYTHON
+  local units=$place/upper/etc/systemd/system unit
+  sed "s,@ADDRESS@/,${address[$node]}/," "$folder.rendered/machine.service" > "$units/kubelab-machine.service"
+  ln -s ../kubelab-machine.service "$units/basic.target.wants/kubelab-machine.service"
+  while read -r unit; do ln -s /dev/null "$units/$unit"; done < "$folder.rendered/masked"
+  if [ -s "$folder.rendered/runc" ]; then
+    install -m 755 "$folder.rendered/runc" "$place/upper/usr/local/sbin/runc"
+  fi
   for group in $(groups_of "$node"); do
     mkdir -p "$group"
     case $group in /sys/fs/cgroup/cpuset/*)
@@ -157,7 +147,7 @@ RULES
   on master 'cat > /etc/kubeadm.yml; kubeadm init --config /etc/kubeadm.yml --skip-token-print \
     --ignore-preflight-errors=SystemVerification > /var/log/init.log 2>&1' < "$folder.rendered/kubeadm.yml"
   on master 'kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - > /dev/null' \
-    < <(cat "$folder.rendered/rbac.yml"; printf '\n---\n'; cat "$folder.rendered/flannel.yml")
+    < "$folder.rendered/applied.json"
   on master 'install -d -o kube -g kube -m 700 /home/kube/.kube
     install -o kube -g kube -m 600 /etc/kubernetes/admin.conf /home/kube/.kube/config
     cat /etc/kubernetes/admin.conf' > "$folder/kubeconfig"

@@ -1,12 +1,12 @@
 """What a pod network, or a dashboard, adds to `kubelab up`, against the leanest choice, in one run.
 
-BENCH_PAIRS (3) says how often each is brought up. An `up` ends when the cluster is ready,
+BENCH_RUNS (3) says how often each is brought up. An `up` ends when the cluster is ready,
 DNS included.
 """
 
 import statistics
 
-from common import PAIRS, destroy, gone_after, kubelab, save, summary, write_spec
+from common import RUNS, destroy, gone_after, kubelab, save, summary, write_spec
 
 LAB = "benchaddons"
 # A part of a spec, by what is said of it. The first one is what the others are compared with.
@@ -30,7 +30,7 @@ def main() -> None:
     """Run the rounds, and tell what each adds."""
     seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
     with gone_after(LAB):
-        for number in range(PAIRS):
+        for number in range(RUNS):
             for name, changes in VARIANTS.items():
                 seconds[name].append(up(changes))
                 print(f"round {number + 1}: {name} {seconds[name][-1]:.1f} s", flush=True)

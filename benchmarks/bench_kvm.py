@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import yaml
-from common import ENV, KUBELAB, LABS, PROJECT, SCRATCH, save, summary, timed
+from common import ENV, KUBELAB, LABS, PROJECT, SCRATCH, applied, save, summary, timed
 
 from provisioner.providers.libvirt.kvm import probe_kvm
 
@@ -64,7 +64,7 @@ def run_kubelab(name: str, figures: dict, *, baked: bool) -> None:
 
 
 def gather(name: str) -> None:
-    """What the plain Vagrantfile puts on its machines: the set, and what our roles rendered."""
+    """What the plain Vagrantfile puts on its machines: the set, and what the lab was given."""
     shutil.rmtree(FILES, ignore_errors=True)
     FILES.mkdir(parents=True)
     lab = LABS / name
@@ -76,23 +76,7 @@ def gather(name: str) -> None:
     (FILES / "kubeadm.yml").write_text(read("/etc/kubeadm.yml").replace("10.74.0.", "10.75.0."))
     unit = read("/etc/systemd/system/kubelet.service").replace("10.74.0.10", "@ADDRESS@")
     (FILES / "kubelet.service").write_text(unit)
-    for role, template in (("cni", "flannel"), ("control_plane", "coredns-rbac")):
-        render(lab / "inventory.yml", role, template)
-
-
-def render(inventory: Path, role: str, template: str) -> None:
-    """Write a manifest as the role would apply it: by Ansible, with the variables of the lab."""
-    roles = PROJECT / "roles"
-    known = [*(roles / "artifacts/defaults/main").glob("*.yml")]
-    known += [roles / role / "defaults/main.yml", *(roles / role / "vars").glob("main.yml")]
-    target = FILES / f"{template}.yml"
-    call = (str(PROJECT / ".venv/bin/ansible"), "master", "-i", str(inventory), "-c", "local")
-    what = f"src={roles / role / 'templates' / template}.yml.j2 dest={target}"
-    # Words after -e count more than an inventory, so what that says comes last.
-    own = json.dumps(yaml.safe_load(inventory.read_text())["cluster"]["vars"])
-    more = [word for value in [*(f"@{file}" for file in known), own] for word in ("-e", value)]
-    timed(*call, "-m", "ansible.builtin.template", "-a", what, *more)
-    target.write_text(target.read_text().replace("10.74.0.", "10.75.0."))
+    (FILES / "applied.json").write_text(applied(name).replace("10.74.0.", "10.75.0."))
 
 
 def virsh(*words: str) -> None:

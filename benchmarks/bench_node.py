@@ -1,27 +1,39 @@
 """`kubelab node rejoin` against a bare `kubeadm join` on the same machine, in pairs, and a reset.
 
-BENCH_PAIRS (3) says how many. Both sides end when the API says that the node is Ready.
+BENCH_RUNS (3) says how many. Both sides end when the API says that the node is Ready.
 """
 
+import shlex
 import statistics
 import time
 
-from common import PAIRS, gone_after, kubelab, save, summary, write_spec
+import yaml
+from common import LABS, RUNS, gone_after, kubelab, save, summary, timed, write_spec
 
 LAB = "benchnode"
 NODE = "worker1"
 NAME = ("--name", LAB)
 
 
+def by_hand(node: str, *words: str) -> str:
+    """What a command printed that was typed by ssh, without kubelab."""
+    cluster = yaml.safe_load((LABS / LAB / "inventory.yml").read_text())["cluster"]
+    known = cluster["vars"]
+    hosts = {k: v for kind in cluster["children"].values() for k, v in kind["hosts"].items()}
+    to = f"{known['ansible_user']}@{hosts[node]['ansible_host']}"
+    options = shlex.split(known["ansible_ssh_common_args"])
+    key = known["ansible_ssh_private_key_file"]
+    return timed("ssh", "-i", key, *options, to, "--", *words)[1]
+
+
 def bare_join() -> float:
     """Seconds of what a person types: a token, the join, and waiting for Ready."""
     begin = time.monotonic()
     command = ("kubeadm", "token", "create", "--ttl", "15m", "--print-join-command")
-    join = kubelab("ssh", *NAME, "master", "--", *command)[1].strip().splitlines()[-1]
-    ignored = "--ignore-preflight-errors=SystemVerification"
-    kubelab("ssh", *NAME, NODE, "--", f"{join} {ignored} --node-name {NODE}")
-    ready = ("wait", "--for=condition=Ready", "--timeout=180s", f"node/{NODE}")
-    kubelab("kubectl", *NAME, "--", *ready)
+    join = by_hand("master", *command).strip().splitlines()[-1]
+    by_hand(NODE, f"{join} --ignore-preflight-errors=SystemVerification --node-name {NODE}")
+    kubectl = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+    by_hand("master", *kubectl, "wait", "--for=condition=Ready", "--timeout=180s", f"node/{NODE}")
     return time.monotonic() - begin
 
 
@@ -30,7 +42,7 @@ def main() -> None:
     ours, theirs, resets = [], [], []
     with gone_after(LAB):
         kubelab("up", "-f", str(write_spec(LAB)))
-        for number in range(PAIRS):
+        for number in range(RUNS):
             resets.append(kubelab("node", "reset", NODE, *NAME)[0])
             ours.append(kubelab("node", "rejoin", NODE, *NAME)[0])
             resets.append(kubelab("node", "reset", NODE, *NAME)[0])
@@ -43,7 +55,7 @@ def main() -> None:
     figures = {"ours": ours, "theirs": theirs, "resets": resets, "ratios": ratios}
     save("node", figures)
     print(f"drain and reset: {statistics.median(resets):.1f} s")
-    print(summary("kubelab node rejoin / bare kubeadm join", ratios))
+    print(summary("kubelab node rejoin / bare kubeadm join", ratios, 1.2))
 
 
 if __name__ == "__main__":

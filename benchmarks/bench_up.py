@@ -1,6 +1,6 @@
 """`kubelab up` with a warm cache against benchmarks/bare.sh, in pairs, in one run.
 
-BENCH_PAIRS (3) says how many. Prints the ratio, its spread and where the time goes, by phase.
+BENCH_RUNS (3) says how many. Prints the ratio, its spread and where the time goes, by phase.
 """
 
 import contextlib
@@ -14,17 +14,18 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-import jinja2
 import psutil
-import yaml
 from common import (
     ENV,
     KUBELAB,
     LABS,
-    PAIRS,
+    NETWORK,
     PROJECT,
+    RUNS,
     SCRATCH,
+    applied,
     gone_after,
+    on_node,
     save,
     summary,
     timed,
@@ -34,6 +35,8 @@ from common import (
 LAB = "bench"
 FOLDER = SCRATCH / "bare"
 RENDERED = SCRATCH / "bare.rendered"
+UNITS = "/etc/systemd/system"
+UNIT = f"{UNITS}/kubelab-machine.service"
 
 
 def kubelab(*words: str) -> tuple[float, float, str]:
@@ -61,23 +64,22 @@ def bare(action: str, root: str, artifacts: str) -> tuple[float, list[tuple[str,
     return seconds, [(name, float(at)) for name, at in marks]
 
 
-def render() -> None:
-    """The files that the roles render, for bare.sh; taken from them, outside of what is timed."""
+def take() -> None:
+    """What the lab's master and its cluster were given, for bare.sh; outside of what is timed."""
     RENDERED.mkdir(exist_ok=True)
-    config = kubelab("ssh", "--name", "bench", "master", "--", "cat", "/etc/kubeadm.yml")[2]
-    (RENDERED / "kubeadm.yml").write_text(config.replace("10.79.0.", "10.78.0."))
-    catalogue = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
-    values = {
-        **catalogue,
-        "kubernetes_image_repository": catalogue["artifacts_image_repository"],
-        "kubernetes_pod_cidr": "10.244.0.0/16",
+    files = {
+        "kubeadm.yml": "/etc/kubeadm.yml",
+        "machine.service": UNIT,
+        "runc": "/usr/local/sbin/runc",
     }
-    for name, role, template in (
-        ("flannel.yml", "cni", "flannel.yml.j2"),
-        ("rbac.yml", "control_plane", "coredns-rbac.yml.j2"),
-    ):
-        text = (PROJECT / "roles" / role / "templates" / template).read_text()
-        (RENDERED / name).write_text(jinja2.Template(text).render(values))
+    for name, path in files.items():
+        # The wrapper of runc is only on machines of a host that wants it.
+        text = on_node(LAB, "master", "sh", "-c", f"test ! -e {path} || cat {path}")
+        text = text.replace(f"{NETWORK}10/", "@ADDRESS@/").replace(NETWORK, "10.78.0.")
+        (RENDERED / name).write_text(text)
+    masked = on_node(LAB, "master", "find", UNITS, "-lname", "/dev/null", "-printf", "%f\\n")
+    (RENDERED / "masked").write_text(masked)
+    (RENDERED / "applied.json").write_text(applied(LAB))
 
 
 def phases_of(lab: Path) -> dict[str, float]:
@@ -108,8 +110,8 @@ def run_pair(figures: Figures, spec: str, artifacts: str) -> None:
         figures.phases[f"kubelab {name}"].append(took)
     figures.again.append(kubelab("up", "-f", spec)[0])
     root = str((lab / "machines/master/lower").resolve())
-    render()
-    kubelab("destroy", "--yes", "--name", "bench")
+    take()
+    kubelab("destroy", "--yes", "--name", LAB)
     seconds, marks = bare("up", root, artifacts)
     figures.theirs.append(seconds)
     for (name, begin), (_, end) in itertools.pairwise(marks):
@@ -124,9 +126,9 @@ def tell(figures: Figures) -> None:
     for name, values in figures.phases.items():
         print(f"  {name:<24} {statistics.median(values):6.1f} s")
     save("up", {**vars(figures), "ratios": ratios, "second_ratios": second})
-    print(summary("second up / full up", second))
-    print(f"memory of kubelab's own process: {max(figures.memory):.0f} MiB at most")
-    print(summary("kubelab up / bare script", ratios))
+    print(summary("second up / full up", second, 0.12))
+    print(f"memory of kubelab's own process: {max(figures.memory):.0f} MiB, asked: at most 120")
+    print(summary("kubelab up / bare script", ratios, 0.8))
 
 
 def main() -> None:
@@ -136,7 +138,7 @@ def main() -> None:
     artifacts = json.loads(kubelab("artifacts", "build", "--json")[2].splitlines()[-1])["set"]
     with gone_after(LAB):
         try:
-            for number in range(PAIRS):
+            for number in range(RUNS):
                 run_pair(figures, spec, artifacts)
                 print(
                     f"pair {number + 1}: kubelab {figures.ours[-1]:.1f} s, bare"

@@ -20,7 +20,11 @@ KUBELAB = str(PROJECT / ".venv/bin/kubelab")
 SCRATCH = PROJECT / ".lab-bench"
 LABS = SCRATCH / "labs"
 ENV = {**os.environ, "KUBELAB_HOME": str(LABS)}
-PAIRS = int(os.environ.get("BENCH_PAIRS", "3"))
+# Where kubectl keeps what it was given to apply.
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# The network of the labs that are made here, as their addresses begin.
+NETWORK = "10.79.0."
+RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 
 
 def timed(*argv: str, seconds: float = 900, **more: object) -> tuple[float, str]:
@@ -44,9 +48,32 @@ def kubelab(*words: str) -> tuple[float, str]:
     return timed(KUBELAB, *words)
 
 
+def on_node(lab: str, node: str, *words: str) -> str:
+    """What a command on a node of a lab printed."""
+    return kubelab("ssh", "--name", lab, node, "--", *words)[1]
+
+
+def applied(lab: str) -> str:
+    """All that was applied to the cluster of a lab, as one document for `kubectl apply`.
+
+    kubectl keeps on each object what it was given, so no template of a role is rendered here.
+    """
+
+    def ask(*words: str) -> str:
+        return kubelab("kubectl", "--name", lab, "--", *words)[1]
+
+    kinds = ask("api-resources", "--verbs=list", "-o", "name").split()
+    found = json.loads(ask("get", ",".join(kinds), "--all-namespaces", "-o", "json"))["items"]
+    notes = [item["metadata"].get("annotations", {}).get(APPLIED) for item in found]
+    # Deduplicated: some objects are served by two API groups.
+    objects = [json.loads(note) for note in dict.fromkeys(notes) if note]
+    objects.sort(key=lambda item: item["kind"] not in ("Namespace", "CustomResourceDefinition"))
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=1)
+
+
 def write_spec(name: str, changes: Mapping[str, object] | None = None) -> Path:
     """A spec like profiles/embedded.yml, with a network of its own."""
-    text = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", "10.79.0.")
+    text = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", NETWORK)
     SCRATCH.mkdir(exist_ok=True)
     path = SCRATCH / f"{name}.yml"
     path.write_text(yaml.safe_dump({**yaml.safe_load(text), "name": name, **(changes or {})}))
@@ -82,16 +109,26 @@ def machine() -> dict[str, object]:
     }
 
 
-def summary(name: str, ratios: Sequence[float]) -> str:
-    """The line that a benchmark ends with."""
+def commit() -> str:
+    """The commit that figures are of; "-dirty" where files differ from it."""
+    words = ("git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--exclude=*")
+    return subprocess.run(words, check=False, capture_output=True, text=True).stdout.strip()
+
+
+def summary(name: str, ratios: Sequence[float], ask: float | None = None) -> str:
+    """The line that a benchmark ends with; ``ask`` is the most that the median may be."""
     middle = statistics.median(ratios)
-    return f"ratio {middle:.2f} ({min(ratios):.2f}..{max(ratios):.2f} of {len(ratios)})  {name}"
+    line = f"ratio {middle:.2f} ({min(ratios):.2f}..{max(ratios):.2f} of {len(ratios)})  {name}"
+    if ask is None:
+        return line
+    return f"{line}, asked: at most {ask:g}, {'met' if middle <= ask else 'missed'}"
 
 
 def save(name: str, figures: dict[str, object]) -> Path:
     """Write the figures of one run as JSON, with the machine and the time."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    document = {"machine": machine(), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **figures}
+    about = {"machine": machine(), "commit": commit(), "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    document = {**about, **figures}
     path.write_text(json.dumps(document, indent=1) + "\n")
     return path

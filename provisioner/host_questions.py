@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 from provisioner.model import Finding
 
-Answer = tuple[bool, str, str]
-"""Whether it is well, what was found, and what to type where it is not."""
+Answer = tuple[bool, str, str] | tuple[bool, str, str, str]
+"""Whether it is well, what was found, what to type where it is not, and a verdict for programs."""
 
 
 def put(questions: Mapping[str, Callable[[], Answer]]) -> list[Finding]:
@@ -14,7 +14,7 @@ def put(questions: Mapping[str, Callable[[], Answer]]) -> list[Finding]:
     findings = []
     for name, ask in questions.items():
         begin = time.monotonic()
-        ok, detail, hint = ask()
+        ok, detail, hint, *verdict = ask()
         seconds = round(time.monotonic() - begin, 3)
-        findings.append(Finding(name, ok, detail, seconds, "" if ok else hint))
+        findings.append(Finding(name, ok, detail, seconds, "" if ok else hint, *verdict))
     return findings

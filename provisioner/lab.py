@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import yaml
 from filelock import FileLock, Timeout
 
-from provisioner.errors import BusyError, UsageError
-from provisioner.spec import DNS_LABEL, KnownBy, LabSpec, read_spec
+from provisioner.errors import BusyError, LabError, UsageError
+from provisioner.spec import DNS_LABEL, LabSpec, StoredSpec, read_stored
 
 PROJECT = Path(__file__).resolve().parent.parent
 """The folder with roles/, playbooks/ and profiles/."""
@@ -33,6 +34,59 @@ def cache() -> Path:
 def profiles() -> dict[str, Path]:
     """The ready lab specs by name."""
     return {path.stem: path for path in sorted((PROJECT / "profiles").glob("*.yml"))}
+
+
+PATHS = ("folder", "machine_root", "box", "docker_store")
+"""What a record has one path of."""
+
+
+@dataclass(frozen=True)
+class ArtifactRecord:
+    """What a lab is made of, as paths in the cache. ``entries`` are folders of the store."""
+
+    folder: Path
+    machine_root: Path | None
+    box: Path | None
+    docker_store: Path | None = None
+    entries: tuple[Path, ...] = ()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the set and what machines start from are still in the cache."""
+        starts = (self.machine_root, self.box, self.docker_store)
+        return self._manifest_file.is_file() and all(path.exists() for path in starts if path)
+
+    @property
+    def _manifest_file(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def _manifest(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._manifest_file.read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def schema(self) -> int:
+        """The schema of the manifest; 0 for sets that an early kubelab made."""
+        return int(self._manifest.get("schema", 0))
+
+    @property
+    def components(self) -> list[dict[str, Any]]:
+        """What the set's manifest says of its components; nothing where it has schema 0."""
+        return list(self._manifest.get("components", []))
+
+    def image(self, name: str) -> str:
+        """The full name of an image of the set.
+
+        Raises:
+            LabError: the set has none of that name.
+        """
+        for artifact in self._manifest["artifacts"]:
+            if artifact["kind"] == "image" and artifact["name"] == name:
+                return str(artifact["image"])
+        raise LabError(
+            f"the artifact set has no image {name!r}", str(self.folder), "Run `kubelab up` again."
+        )
 
 
 @dataclass(frozen=True)
@@ -70,9 +124,19 @@ class Lab:
         return self.dir / "kubeconfig"
 
     @property
+    def fingerprint(self) -> Path:
+        """What machines and cluster were when the roles had ended, for the next run to compare."""
+        return self.dir / "fingerprint.json"
+
+    @property
     def choice_file(self) -> Path:
         """Why this profile was taken when nobody named one; not there where somebody did."""
         return self.dir / "choice.json"
+
+    @property
+    def artifacts_file(self) -> Path:
+        """What this lab is made of, as paths in the cache."""
+        return self.dir / "artifacts.json"
 
     @property
     def runs(self) -> Path:
@@ -119,11 +183,20 @@ class Lab:
         """Keep the resolved spec."""
         self.write(self.spec_file, self.spec_text(spec))
 
-    def load_spec(self, known_by: KnownBy) -> LabSpec:
-        """The spec that this lab was made from.
+    def load_spec(self) -> LabSpec:
+        """The spec that this lab was made from, however old it is.
 
         Raises:
             UsageError: there is no such lab.
+            SpecError: a later kubelab made it, or its file is damaged.
+        """
+        return self.load_stored().spec
+
+    def load_stored(self) -> StoredSpec:
+        """The spec that this lab was made from, with the keys of it that nobody knows any more.
+
+        Raises:
+            LabError: as ``load_spec``.
         """
         if not self.exists:
             others = ", ".join(lab.name for lab in all_labs()) or "none"
@@ -132,7 +205,7 @@ class Lab:
                 f"Labs in {home()}: {others}",
                 "Run `kubelab up` to make one, or pick one with --name.",
             )
-        return read_spec(self.spec_file, known_by)
+        return read_stored(self.spec_file)
 
     @contextmanager
     def locked(self, command: str, wait: float = 0) -> Iterator[None]:
@@ -165,11 +238,38 @@ class Lab:
                 Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
 
+    def record_artifacts(self, record: ArtifactRecord) -> None:
+        """Keep what this lab is made of: a later kubelab may have forgotten how to make it."""
+        kept = {key: str(getattr(record, key) or "") for key in PATHS}
+        kept_entries = sorted(map(str, record.entries))
+        text = json.dumps({**kept, "entries": kept_entries}, indent=1)
+        self.write(self.artifacts_file, text)
+
+    @property
+    def artifacts(self) -> ArtifactRecord | None:
+        """What this lab is made of; None where that was never built, or is gone.
+
+        A lab that keeps no record yet is known by its links into the cache.
+        """
+        if self.artifacts_file.is_file():
+            kept = json.loads(self.artifacts_file.read_text(encoding="utf-8"))
+            root, box, store = (Path(kept[key]) if kept[key] else None for key in PATHS[1:])
+            entries = tuple(map(Path, kept["entries"]))
+            record = ArtifactRecord(Path(kept["folder"]), root, box, store, entries)
+        else:
+            roots = [link.resolve() for link in self.dir.glob("machines/*/lower")]
+            box = self.box.resolve() if self.box.is_symlink() else None
+            folder = self.kubectl.resolve().parent.parent
+            record = ArtifactRecord(folder, roots[0] if roots else None, box)
+        return record if record.is_there else None
+
     def uses(self) -> set[Path]:
         """What of the cache this lab stands on: its artifact set, its machines' roots, its box."""
         links = (*self.dir.glob("machines/*/lower"), self.box)
         roots = {link.resolve() for link in links if link.is_symlink()}
-        return roots | {self.kubectl.resolve().parent.parent}
+        record = self.artifacts
+        entries = {*record.entries, record.folder} if record else set()
+        return roots | entries | {self.kubectl.resolve().parent.parent}
 
     def latest_run(self) -> Path | None:
         """The event file of the last command, if any."""
@@ -180,14 +280,3 @@ def all_labs() -> list[Lab]:
     """Every lab of this project, by name."""
     found = (Lab(path.parent.name) for path in home().glob("*/lab.yml"))
     return sorted(found, key=lambda lab: lab.name)
-
-
-def read_events(path: Path) -> list[dict[str, object]]:
-    """The events of one run; a last line that was cut off by a kill is left out."""
-    events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            events.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return events

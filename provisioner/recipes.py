@@ -3,31 +3,40 @@
 from collections.abc import Mapping
 from typing import Any
 
-from provisioner.phases.artifacts import BuildArtifacts
+from provisioner.phases.artifacts import BuildArtifacts, TakeArtifacts
 from provisioner.phases.base import Phase
-from provisioner.phases.cluster import (
-    RetireNetwork,
-    RunPlaybook,
-    WaitForNodes,
-    WakeControlPlane,
-    WriteInventory,
-)
+from provisioner.phases.cluster import RetireNetwork, RunPlaybook, SetUpCluster
 from provisioner.phases.host import CheckHost, InstallHostPackages
+from provisioner.phases.inventory import WriteInventory
 from provisioner.phases.machines import CreateMachines, DestroyMachines, SaveSpec, StopMachines
+from provisioner.phases.nodes import WaitForNodes, WakeControlPlane
+from provisioner.phases.request import CheckRequest
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
 
 UP: list[Phase] = [
-    InstallHostPackages(),
+    CheckRequest(),
     CheckHost(),
+    InstallHostPackages(),
     SaveSpec(),
     BuildArtifacts(),
     WakeControlPlane(),
     CreateMachines(),
     WriteInventory(),
-    RunPlaybook("site.yml"),
+    SetUpCluster(),
 ]
 
-RECREATE_NETWORK: list[Phase] = [*UP[:-1], RetireNetwork(), UP[-1]]
+RECREATE_NETWORK: list[Phase] = [
+    CheckRequest(recreate=True),
+    CheckHost(),
+    InstallHostPackages(),
+    SaveSpec(),
+    BuildArtifacts(),
+    WakeControlPlane(),
+    CreateMachines(),
+    WriteInventory(),
+    RetireNetwork(),
+    SetUpCluster(),
+]
 
 BUILD: list[Phase] = [
     InstallHostPackages(),
@@ -40,10 +49,14 @@ STOP: list[Phase] = [
 
 START: list[Phase] = [
     CheckHost(),
-    BuildArtifacts(),
+    TakeArtifacts(),
     WakeControlPlane(),
     CreateMachines(),
     WaitForNodes(),
+]
+
+DESTROY: list[Phase] = [
+    DestroyMachines(),
 ]
 
 
@@ -59,28 +72,36 @@ def restore_recipe(name: str) -> list[Phase]:
 
 def drain_recipe(node: str, variables: Mapping[str, Any]) -> list[Phase]:
     """Move the pods of a node away."""
-    return [RunPlaybook("drain.yml", "drain", "Drain", node, variables)]
+    return [
+        TakeArtifacts(for_roles=True),
+        WriteInventory(),
+        RunPlaybook("drain.yml", "drain", "Drain", node, variables),
+    ]
 
 
 def uncordon_recipe(node: str) -> list[Phase]:
     """Let pods back onto a node."""
-    return [RunPlaybook("uncordon.yml", "uncordon", "Uncordon", node)]
+    return [
+        TakeArtifacts(for_roles=True),
+        WriteInventory(),
+        RunPlaybook("uncordon.yml", "uncordon", "Uncordon", node),
+    ]
 
 
 def reset_recipe(node: str, variables: Mapping[str, Any]) -> list[Phase]:
     """Take a node out of the cluster."""
-    return [RunPlaybook("reset.yml", "reset", "Reset", node, variables)]
+    return [
+        TakeArtifacts(for_roles=True),
+        WriteInventory(),
+        RunPlaybook("reset.yml", "reset", "Reset", node, variables),
+    ]
 
 
 def rejoin_recipe(node: str) -> list[Phase]:
     """Bring a node into the cluster, whatever it is now."""
     return [
-        BuildArtifacts(),
+        TakeArtifacts(for_roles=True),
         CreateMachines(),
+        WriteInventory(),
         RunPlaybook("join.yml", "join", "Join", node),
     ]
-
-
-DESTROY: list[Phase] = [
-    DestroyMachines(),
-]

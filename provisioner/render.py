@@ -1,17 +1,16 @@
-"""A lab spec turned into the files that other programs read. Pure functions: text comes back."""
+"""A lab spec turned into a Vagrantfile. Pure functions: text comes back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 
 from provisioner.model import DOCKER_DISK, Node
-from provisioner.spec import LabSpec, VagrantOptions
+from provisioner.spec import VagrantOptions
 
 VAGRANTFILE = Path(__file__).resolve().parents[1] / "Vagrantfile.j2"
 BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
@@ -25,70 +24,6 @@ SHARES = {"control-plane": 800, "worker": 200}
 # cache of addresses. `smap`: two switches of the translator's mode around each copy from or to a
 # process; it guards a kernel against its own processes.
 CPU_WITHOUT = ("erms", "la57", "pku", "smap")
-
-INVENTORY_HEAD = """\
-# The inventory of lab {name}, written from its spec; the next `kubelab up` writes it anew.
-# It serves without kubelab too:  ansible-playbook -i {path} playbooks/site.yml
-"""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where an inventory finds what is not in the spec; paths on this host, and one on nodes."""
-
-    inventory: Path
-    kubeconfig: Path
-    artifacts: Path
-    artifacts_on_nodes: str
-
-
-def cluster_vars(spec: LabSpec, places: Places) -> dict[str, Any]:
-    """The Ansible variables that follow from the spec alone."""
-    options = spec.cni.model_dump(exclude={"name"})
-    return {
-        "kubernetes_version": spec.kubernetes.version,
-        "kubernetes_pod_cidr": spec.networks.pod,
-        "kubernetes_service_cidr": spec.networks.service,
-        "docker_cgroup_driver": spec.runtime.cgroup_driver,
-        "cni_name": spec.cni.name,
-        **{f"cni_{spec.cni.name}_{key}": value for key, value in options.items()},
-        **{f"dashboard_{key}": value for key, value in spec.dashboard.model_dump().items()},
-        "artifacts_dir": str(places.artifacts),
-        "artifacts_node_dir": places.artifacts_on_nodes,
-        "control_plane_kubeconfig_local": str(places.kubeconfig),
-    }
-
-
-def render_inventory(
-    spec: LabSpec,
-    places: Places,
-    group_vars: Mapping[str, Any],
-    catalogue: Mapping[str, Any],
-) -> str:
-    """The YAML inventory: groups ``control_plane`` and ``workers``, both in ``cluster``.
-
-    ``group_vars`` come from the provider: only it knows how its machines are reached and what is
-    peculiar about them. ``catalogue`` has the keys of the catalogue that the spec overrides.
-    """
-
-    def hosts(role: str) -> dict[str, Any]:
-        return {
-            node.name: {"ansible_host": node.address, "node_ip": node.address}
-            for node in spec.nodes
-            if node.role == role
-        }
-
-    inventory = {
-        "cluster": {
-            "vars": cluster_vars(spec, places) | dict(catalogue) | dict(group_vars),
-            "children": {
-                "control_plane": {"hosts": hosts("control-plane")},
-                "workers": {"hosts": hosts("worker")},
-            },
-        }
-    }
-    head = INVENTORY_HEAD.format(name=spec.name, path=places.inventory)
-    return head + yaml.safe_dump(inventory, sort_keys=False, width=100)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,16 @@
 Progress goes to stderr, so that stdout holds nothing but what was asked for.
 """
 
+import io
 import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.measure import Measurement
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -22,28 +22,17 @@ from provisioner.model import Event, Finding
 from provisioner.phases.base import PhaseTime
 
 MARKS = {"ok": ("✔", "green"), "skipped": ("✔", "green"), "failed": ("✘", "red")}
-KEPT_RUNS = 50
+# What a narrow terminal goes without, the first of these first: `--json` has it.
+LEFT_OUT = ("sha256", "disk", "memory")
+# What goes behind the name, in brackets, where it does not fit beside it.
+BEHIND = ("version", "source")
+ENDLESS = 100_000
 
 out = Console()
 err = Console(stderr=True)
-
-
-class EventLog:
-    """Writes the events of one command to ``run/TIME-COMMAND.jsonl``, one JSON object a line."""
-
-    def __init__(self, folder: Path, command: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in sorted(folder.glob("*.jsonl"))[: -KEPT_RUNS + 1]:
-            old.unlink(missing_ok=True)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-        self.path = folder / f"{stamp}-{command}.jsonl"
-
-    def __call__(self, event: Event) -> None:
-        """Append one event, with the time at which it came (``ts``: seconds since the epoch)."""
-        if event.status == "progress":
-            return
-        with self.path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps({"ts": round(time.time(), 3), **event.as_json()}) + "\n")
+if not out.is_terminal:
+    # A pipe has no width: rich would take it for 80 columns, and fold what is longer.
+    out.width = ENDLESS
 
 
 class Progress:
@@ -132,13 +121,82 @@ def print_json(document: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout."""
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
-    for column in columns:
-        table.add_column(column)
+    """A table on stdout: as wide as its cells in a pipe, fitted to the window on a terminal."""
+    cells = [{key: str(cell) for key, cell in zip(columns, row, strict=True)} for row in rows]
+    shown, table = list(columns), _fitted_table(title, columns, cells)
+    left_out = []
+    for key in (key for key in LEFT_OUT if key in columns):
+        if not _fits(table):
+            left_out.append(key)
+            shown.remove(key)
+            table = _fitted_table(title, shown, cells)
+    if not _fits(table) and "name" in columns:
+        table = _fitted_table(title, *_behind_name(shown, cells))
+        for column in table.columns:
+            # A state that is a sentence gives way before the name does.
+            column.max_width = None if "name" in str(column.header) else out.width // 4
+    _print_whole(out, table)
+    if left_out:
+        note = f"Left out in {out.width} columns: {', '.join(left_out)}. --json has it."
+        out.print(Text(note, "dim"), soft_wrap=True)
+
+
+def _fitted_table(
+    title: str, columns: Sequence[str], rows: Sequence[dict[str, str]], gap: int = 2
+) -> Table:
+    """A table without lines; its columns are closer together where only that makes it fit."""
+    table = _empty_table(columns, gap)
+    table.title = title or None
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    out.print(table)
+        table.add_row(*(Text(row[column]) for column in columns))
+    if gap > 1 and not _fits(table):
+        closer = _fitted_table(title, columns, rows, gap - 1)
+        return closer if _fits(closer) else table
+    return table
+
+
+def _empty_table(columns: Sequence[str], gap: int = 2) -> Table:
+    """Columns that fold what is too long instead of cutting it; rich folds the widest first."""
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, gap, 0, 0))
+    table.title_justify = "left"
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _behind_name(
+    columns: Sequence[str], rows: Sequence[dict[str, str]]
+) -> tuple[list[str], list[dict[str, str]]]:
+    """Move what describes a thing into brackets behind its name."""
+    moved = [key for key in columns if key in BEHIND]
+    head = f"name ({', '.join(moved)})" if moved else "name"
+    kept = [head if key == "name" else key for key in columns if key not in moved]
+    merged = []
+    for row in rows:
+        details = ", ".join(row[key] for key in moved if row[key])
+        merged.append({**row, head: row["name"] + (f" ({details})" if details else "")})
+    return kept, merged
+
+
+def _width(table: Table) -> int:
+    """How wide a table is with every cell whole."""
+    return Measurement.get(out, out.options.update(width=ENDLESS), table).maximum
+
+
+def _fits(table: Table) -> bool:
+    """Whether every cell can be whole."""
+    return not out.is_terminal or _width(table) <= out.width
+
+
+def _print_whole(console: Console, table: Table) -> None:
+    """Print a table; in a pipe no cell is folded, and no line ends in spaces."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    text = io.StringIO()
+    Console(file=text, width=_width(table), color_system=None).print(table)
+    lines = (line.rstrip() for line in text.getvalue().splitlines())
+    console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
 def print_times(times: Sequence[PhaseTime]) -> None:
@@ -150,13 +208,11 @@ def print_times(times: Sequence[PhaseTime]) -> None:
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """Questions and answers, one a row, with what to type below those that failed."""
-    out.print(_table_of(findings))
+    _print_whole(out, _table_of(findings))
 
 
 def _table_of(findings: Sequence[Finding]) -> Table:
-    table = Table(header_style="bold", box=None)
-    for column in ("", "check", "time", "answer"):
-        table.add_column(column)
+    table = _empty_table(("", "check", "time", "answer"))
     for finding in findings:
         mark = Text("✔", "green") if finding.ok else Text("✘", "red")
         answer = finding.detail + (f"\n→ {finding.hint}" if finding.hint else "")
@@ -166,7 +222,7 @@ def _table_of(findings: Sequence[Finding]) -> Table:
 
 def print_choice(profile: str, why: str, findings: Sequence[Finding]) -> None:
     """Which profile was taken where nobody named one, and the table of why; on stderr."""
-    err.print(_table_of(findings))
+    _print_whole(err, _table_of(findings))
     err.print(Text(f"Profile {profile}: {why}."), soft_wrap=True)
 
 

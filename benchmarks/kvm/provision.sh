@@ -38,7 +38,7 @@ if [ "$name" = master ]; then
   kubeadm init --config $files/kubeadm.yml --skip-token-print
   export KUBECONFIG=/etc/kubernetes/admin.conf
   kubeadm token create $token --ttl 1h
-  kubectl apply -f $files/coredns-rbac.yml -f $files/flannel.yml
+  kubectl apply -f $files/applied.json
   kubectl wait --for=condition=Ready --timeout=900s node/master
   kubectl -n kube-system rollout status --timeout=900s deployment/coredns
 else

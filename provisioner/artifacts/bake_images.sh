@@ -1,11 +1,11 @@
 #!/bin/bash
-# Loads image archives into the docker of a root folder:  preload.sh ROOT ARCHIVE...
+# Loads image archives into the docker of a root folder:  bake_images.sh ROOT ARCHIVE...
 # To be run in mount and process namespaces of its own: what it starts and mounts ends with them.
 set -euo pipefail
 root=$1
 shift
 # docker unpacks in a root of its own, which has to be a mount point.
-mount --bind "$root" "$root"
+mount --rbind "$root" "$root"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from provisioner.artifacts.sources.debian import Tell, make_root
-from provisioner.catalog.load import Box, MachineRoot
-from provisioner.model import DOCKER_DISK
+from provisioner.artifacts.sources.debian import make_root
+from provisioner.catalog.model import Box, MachineRoot
+from provisioner.model import DOCKER_DISK, Tell
 from provisioner.shell import TETHER, run
 
 GRUB = Path("/usr/lib/grub/i386-pc")

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from provisioner.artifacts.sources.debian import Tell
 from provisioner.artifacts.store import Store
 from provisioner.errors import CommandError, HostError
-from provisioner.model import Event, Listener
+from provisioner.model import Event, Listener, Tell
 from provisioner.shell import end_children
 
 PHASE = "artifacts"

@@ -1,16 +1,16 @@
 """What lies in the cache, and what of it nobody needs any more."""
 
 import shutil
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.artifacts.artifact_set import Order, entries_of
+from provisioner.artifacts.sources.base import Workshop
 from provisioner.artifacts.store import Store, walk
-from provisioner.catalog.load import Box, Catalog
 
 # All that only a build reads: the next one fetches or makes it again.
-WORKSHOP = ("apt", "debs", "downloads", "go", "sources", "work")
+ONLY_FOR_BUILDS = ("apt", "debs", "downloads", "go", "sources", "work")
 
 
 @dataclass(frozen=True)
@@ -28,41 +28,31 @@ def _size(folder: Path) -> int:
     return sum(entry.stat(follow_symlinks=False).st_size for entry in walk(folder))
 
 
-def _current(catalog: Catalog, cache: Path) -> set[Path]:
-    """The entries that labs of this catalogue would use."""
-    boxes = [
-        ("", False),
-        *((name, False) for name in catalog.boxes),
-        *((name, True) for name, box in catalog.boxes.items() if isinstance(box, Box)),
-    ]
-    sources = (catalog, catalog.from_upstream())
-    orders = [
-        (source, Order(kubernetes, cni, True, box, baked))
-        for source in sources
-        for kubernetes in source.offered
-        for cni in source.cni
-        for box, baked in boxes
-    ]
-    # No box has anything of a dashboard, and none differs by Kubernetes or pod network.
-    orders += [
-        (source, replace(order, dashboard=dashboard))
-        for source, order in (
-            (source, next(o for s, o in orders if s is source)) for source in sources
-        )
-        for dashboard in source.dashboards
-    ]
-    return {entry for source, order in orders for _, entry in entries_of(source, order, cache)}
+def wanted_entries(orders: Iterable[tuple[Workshop, Order]]) -> set[Path]:
+    """The entries of the store that orders would use."""
+    return {entry for shop, order in orders for _, entry in entries_of(shop, order)}
 
 
-def list_stock(catalog: Catalog, cache: Path, *, verify: bool = False) -> list[Stored]:
+def every_order(workshop: Workshop) -> Iterator[tuple[Workshop, Order]]:
+    """What the catalogue offers by itself: each component alone, and each box that is not baked."""
+    catalog = workshop.catalog
+    for component in catalog.components.values():
+        if catalog.is_whole(component):
+            yield workshop, Order((component,))
+    yield workshop, Order((), machine_root=True)
+    for name in catalog.boxes:
+        yield workshop, Order((), box=name)
+
+
+def list_entries(cache: Path, wanted: Collection[Path], *, verify: bool = False) -> list[Stored]:
     """Every entry of the store; ``verify`` hashes all its files anew."""
-    store, wanted = Store(cache / "built"), _current(catalog, cache)
-    stock = []
+    store = Store(cache / "built")
+    found = []
     for entry in store.entries():
         faults = store.faults(entry, hash_all=verify)
         fault = faults[0] if faults else ""
-        stock.append(Stored(entry.name, entry, _size(entry), entry in wanted, fault))
-    return stock
+        found.append(Stored(entry.name, entry, _size(entry), entry in wanted, fault))
+    return found
 
 
 def _unwanted(cache: Path, wanted: Collection[Path], kept: Collection[Path]) -> Iterator[Path]:
@@ -94,12 +84,13 @@ def _is_orphan(folder: Path) -> bool:
 
 
 def prune(
-    catalog: Catalog, cache: Path, kept: Collection[Path], *, workshop: bool = False
+    cache: Path, wanted: Collection[Path], kept: Collection[Path], *, everything: bool = False
 ) -> list[Stored]:
-    """Remove what neither the catalogue nor the paths in ``kept`` need; returns what went.
+    """Remove what is neither wanted nor kept; returns what went.
 
-    ``kept`` are the sets and machine roots of existing labs. ``workshop`` also removes sources,
-    packages and compiler caches, which only the next build would read.
+    ``wanted`` are entries that the catalogue needs, ``kept`` are the entries, sets and machine
+    roots of labs. ``everything`` also removes sources, packages and compiler caches, which only the
+    next build would read.
 
     Raises:
         BusyError: somebody is building.
@@ -111,14 +102,14 @@ def prune(
         shutil.rmtree(path)
 
     with store.locked(patience=0):
-        for path in list(_unwanted(cache, _current(catalog, cache), kept)):
+        for path in list(_unwanted(cache, wanted, kept)):
             remove(path)
         for folder in sorted((cache / "sets").glob("*")):
             if folder not in kept and _is_orphan(folder):
                 remove(folder)
         for path in _unpacked_boxes(cache):
             remove(path)
-        for name in WORKSHOP if workshop else ("work",):
+        for name in ONLY_FOR_BUILDS if everything else ("work",):
             if (cache / name).is_dir():
                 remove(cache / name)
     return removed

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.artifacts.store import sha256
-from provisioner.catalog.load import Image, Layer
+from provisioner.catalog.model import Image, Layer
 from provisioner.shell import run
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from provisioner.artifacts.download import DownloadRoute, refuse_page
 from provisioner.artifacts.sources.debian import mirrors_known
-from provisioner.artifacts.sources.upstream import refuse_page
-from provisioner.catalog.builds import Way
 from provisioner.errors import CommandError, LabError
 from provisioner.host_questions import Answer
 from provisioner.shell import run
@@ -25,18 +24,18 @@ SMALL_MODULE = "rsc.io/quote@v1.5.2"
 
 
 @dataclass(frozen=True)
-class Reach:
+class Reachability:
     """The questions about sources. ``cached`` says that nothing has to be fetched any more.
 
     ``published`` are URLs of publishers that a lab will ask for, by the name of the question; they
-    are asked on the ``way`` that downloads take.
+    are asked by the ``route`` that downloads take.
     """
 
     suite: str
     go: Path | None
     cached: bool
     published: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    way: Way = field(default_factory=Way)
+    route: DownloadRoute = field(default_factory=DownloadRoute)
 
     def questions(self) -> dict[str, Callable[[], Answer]]:
         """Each by its name in a list of findings."""
@@ -104,9 +103,9 @@ class Reach:
     def _why_not(self, url: str) -> str:
         """Why no mirror, nor the publisher himself, serves a URL; empty where one does."""
         faults = []
-        for place in self.way.urls(url):
+        for place in self.route.urls(url):
             try:
-                with self.way.open(place, seconds=SECONDS) as answer:
+                with self.route.open(place, seconds=SECONDS) as answer:
                     refuse_page(place, answer, b"")
             except (OSError, http.client.HTTPException, LabError) as error:
                 faults.append(f"{place}: {error}")

@@ -1,41 +1,40 @@
-"""Names in the catalogue that lead nowhere."""
+"""Names in the catalogue that lead nowhere, and components that are there twice."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from provisioner.catalog.load import Bundle, Catalog
+from provisioner.catalog.model import Catalog, Component, build_of
+
+# Where an artifact set has files; roles know these folders.
+FOLDERS = ("bin", "cni")
 
 
-def dangling(catalog: "Catalog") -> Iterator[str]:
-    """Names in the catalogue that lead nowhere, each with its key path."""
-    for name, build in catalog.builds.items():
-        toolchain = getattr(build, "toolchain", "")
-        if toolchain and toolchain not in catalog.toolchains:
-            yield f"artifacts_builds.{name}.toolchain: no toolchain {toolchain!r}"
-        lock = getattr(build, "lock", "")
-        if lock and lock not in catalog.python_locks:
-            yield f"artifacts_builds.{name}.lock: no lock {lock!r}"
+def faults_of(catalog: Catalog) -> Iterator[str]:
+    """What is wrong with names in the catalogue, each with its key path."""
     for name, layer in catalog.layers.items():
         if layer.build not in catalog.builds:
             yield f"artifacts_layers.{name}.build: no build {layer.build!r}"
-    tops = {"kubernetes": catalog.kubernetes, "cni": catalog.cni, "dashboards": catalog.dashboards}
-    for top, bundles in tops.items():
-        for key, bundle in bundles.items():
-            yield from _dangling_in(catalog, bundle, f"artifacts_{top}.{key}")
+    seen: dict[tuple[str, str, str], str] = {}
+    for key, component in catalog.components.items():
+        yield from _faults_in(catalog, key, component)
+        identity = (component.kind, component.name, component.version)
+        if identity in seen:
+            yield f"{key}: {' '.join(identity)} is {seen[identity]} already"
+        seen.setdefault(identity, key)
 
 
-def _dangling_in(catalog: "Catalog", bundle: "Bundle", where: str) -> Iterator[str]:
-    files = {f"{where}.binaries": bundle.binaries, f"{where}.cni": bundle.cni}
-    for group, images in (("images", bundle.images), ("control_plane", bundle.control_plane)):
-        for name, image in images.items():
-            files[f"{where}.{group}.{name}.files"] = image.files
-            if image.archive:
-                files[f"{where}.{group}.{name}"] = {"archive": image.archive}
-            for layer in image.layers:
-                if layer not in catalog.layers:
-                    yield f"{where}.{group}.{name}.layers: no layer {layer!r}"
-    for path, named in files.items():
-        for name, file in named.items():
-            if file.split("/")[0] not in {*catalog.builds, *catalog.upstream}:
-                yield f"{path}.{name}: no build {file.split('/')[0]!r}"
+def _faults_in(catalog: Catalog, key: str, component: Component) -> Iterator[str]:
+    builds = {*catalog.builds, *catalog.upstream}
+    for path, file in component.files.items():
+        folder, _, name = path.partition("/")
+        if folder not in FOLDERS or not name or "/" in name or name.startswith("."):
+            yield f"{key}.files.{path}: a file of a set is bin/NAME or cni/NAME"
+        if build_of(file) not in builds:
+            yield f"{key}.files.{path}: no build {build_of(file)!r}"
+    for name, image in component.images.items():
+        for layer in image.layers:
+            if layer not in catalog.layers:
+                yield f"{key}.images.{name}.layers: no layer {layer!r}"
+        for path, file in {**image.files, **({"": image.archive} if image.archive else {})}.items():
+            if build_of(file) not in builds:
+                where = f"files.{path}" if path else "archive"
+                yield f"{key}.images.{name}.{where}: no build {build_of(file)!r}"

@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from provisioner.checks.kubectl import is_ready
 from provisioner.checks.policy import network_policy
+from provisioner.checks.runtimes import driver_of
 from provisioner.checks.verify import (
     FETCH_SECONDS,
     NAMESPACE,
@@ -43,16 +44,16 @@ def system_pods(cluster: Cluster) -> str:
     return f"{len(pods)} of {len(pods)} running"
 
 
-def docker_driver(cluster: Cluster) -> str:
-    """Docker's cgroup driver on every node is the one that was asked for."""
-    wanted = cluster.spec.runtime.cgroup_driver
+def runtime_driver(cluster: Cluster) -> str:
+    """The runtime's cgroup driver on every node is the one that was asked for."""
+    runtime, wanted = cluster.spec.runtime.name, cluster.spec.runtime.cgroup_driver
     for node in cluster.nodes:
-        answer = cluster.on_node(node, ["docker", "info", "-f", "{{.CgroupDriver}}"])
+        answer = cluster.on_node(node, driver_of(runtime))
         found = answer.stdout.strip()
         if answer.code != 0:
-            raise Fault(f"{node}: docker does not answer: {answer.stderr.strip()}")
+            raise Fault(f"{node}: {runtime} does not answer: {answer.stderr.strip()}")
         if found != wanted:
-            raise Fault(f"{node}: docker is on {found}, expected {wanted}")
+            raise Fault(f"{node}: {runtime} is on {found}, expected {wanted}")
     return f"{wanted} on {len(cluster.nodes)} nodes"
 
 
@@ -175,12 +176,16 @@ def self_healing(cluster: Cluster) -> str:
     return f"{victim} died, 4 of 4 again"
 
 
-BASIC: dict[str, Check] = {
-    "nodes-ready": nodes_ready,
-    "system-pods": system_pods,
-    "docker-cgroup-driver": docker_driver,
-    "kubelet-cgroup-driver": kubelet_driver,
-}
+def basic_questions(runtime: str) -> dict[str, Check]:
+    """What is asked first: where one of these is not well, the others need not be asked."""
+    return {
+        "nodes-ready": nodes_ready,
+        "system-pods": system_pods,
+        f"{runtime}-cgroup-driver": runtime_driver,
+        "kubelet-cgroup-driver": kubelet_driver,
+    }
+
+
 DEEP: dict[str, Check] = {
     "deployment": deployment,
     "pod-to-pod": pod_to_pod,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.cli import access, dashboard, extras, lab, node, power
+from provisioner.cli import access, artifacts, dashboard, lab, node, power, spec
 from provisioner.errors import Interrupted, LabError
 
 app = typer.Typer(
@@ -37,14 +37,14 @@ def options(
 COMMANDS: list[Callable[..., None]] = [
     *(lab.up, lab.status, lab.verify, lab.plan, lab.doctor),
     *(access.ssh, access.kubectl, access.kubeconfig, access.logs, dashboard.dashboard),
-    *(power.stop, power.start, lab.destroy, extras.compat),
+    *(power.stop, power.start, lab.destroy, spec.compat),
 ]
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(node.node, name="node")
 app.add_typer(power.snapshot, name="snapshot")
-app.add_typer(extras.artifacts, name="artifacts")
-app.add_typer(extras.spec, name="spec")
+app.add_typer(artifacts.artifacts, name="artifacts")
+app.add_typer(spec.spec, name="spec")
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

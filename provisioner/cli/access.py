@@ -10,8 +10,7 @@ import typer
 from provisioner import report
 from provisioner.cli.common import Json, Name, chosen_lab, existing
 from provisioner.errors import LabError, UsageError
-from provisioner.lab import read_events
-from provisioner.phases.cluster import kubectl_of
+from provisioner.event_log import read_events
 from provisioner.queries.kubeconfig import merge_kubeconfig
 
 Words = Annotated[list[str] | None, typer.Argument(help="Words to pass on, after --.")]
@@ -35,7 +34,7 @@ def ssh(
 
 def kubectl(words: Words = None, name: Name = "") -> None:
     """Run the cluster's own kubectl: kubelab kubectl -- get pods -A."""
-    bound = kubectl_of(existing(name))
+    bound = existing(name).kubectl
     if not bound.kubeconfig.exists():
         raise LabError("this lab has no cluster yet", "", "Run `kubelab up` first.")
     argv = bound.argv(*(words or []))

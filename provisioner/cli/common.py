@@ -1,20 +1,23 @@
 """What commands share: options, which lab is meant, and running a recipe with progress."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from provisioner import report
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
+from provisioner.context import Context, make_context
 from provisioner.errors import UsageError
+from provisioner.event_log import EventLog
 from provisioner.lab import Lab, all_labs, home, profiles
 from provisioner.model import Event
-from provisioner.phases.base import Context, Phase, PhaseTime, run_recipe
-from provisioner.phases.machines import make_context
-from provisioner.queries.doctor import Choice, choose
+from provisioner.phases.base import Outcome, Phase, run_recipe
+from provisioner.phases.host import InstallHostPackages
+from provisioner.queries.doctor import Choice, choose, doctor_of, lacks_only_qemu
 from provisioner.spec import LabSpec, parse_spec, read_spec
 
 # What is taken where nobody names a profile: virtual machines, if KVM can boot them here and all
@@ -57,7 +60,7 @@ def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
     if profile and file:
         raise UsageError("both a profile and a file were given", "", "Give one of the two.")
     if not profile and not file and name and Lab(name).exists:
-        return Lab(name).load_spec(known_by)
+        return parse_spec(Lab(name).load_spec().model_dump(), str(Lab(name).spec_file), offers)
     ready = profiles()
     profile = profile or DEFAULT_PROFILE
     if file is None and profile not in ready:
@@ -66,17 +69,21 @@ def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
             f"Profiles: {', '.join(ready)}",
             "Name one of them, or a spec of your own with -f FILE.",
         )
-    spec = read_spec(file or ready[profile], known_by)
+    spec = read_spec(file or ready[profile], offers)
     if not name:
         return spec
-    return parse_spec({**spec.model_dump(), "name": name}, "--name", known_by)
+    return parse_spec({**spec.model_dump(), "name": name}, "--name", offers)
 
 
 def make_choice() -> Choice:
-    """Ask this host which profile it can run."""
+    """Ask this host which profile it can run; QEMU is installed where nothing else is missing."""
     virtual = chosen_spec(VIRTUAL_PROFILE, None, "")
-    context = make_context(Lab(virtual.name), virtual, lambda _: None)
-    return choose(context, DEFAULT_PROFILE)
+    context = make_context(Lab(virtual.name), virtual)
+    findings = doctor_of(context)
+    if lacks_only_qemu(findings):
+        run_recipe([InstallHostPackages()], context)
+        findings = doctor_of(context)
+    return choose(virtual.name, findings, DEFAULT_PROFILE)
 
 
 def earlier_choice() -> Choice | None:
@@ -94,19 +101,23 @@ def keep_choice(lab: Lab, choice: Choice) -> None:
     lab.write(lab.choice_file, json.dumps(choice.as_json(), indent=1))
 
 
-def existing(name: str, listen: Callable[[Event], None] = lambda _: None) -> Context:
-    """The context of a lab that exists.
+def existing(name: str) -> Context:
+    """The context of a lab that exists, as it was made: nothing of it is judged.
 
     Raises:
         UsageError: there is no such lab.
     """
     lab = chosen_lab(name)
-    return make_context(lab, lab.load_spec(known_by), listen)
+    stored = lab.load_stored()
+    if stored.unknown:
+        keys = ", ".join(stored.unknown)
+        report.print_notice(f"this kubelab does not know what {lab.spec_file} says of {keys}.")
+    return make_context(lab, stored.spec)
 
 
 def run_with_progress(
     recipe: Sequence[Phase], context: Context, command: str, *, keep_log: bool = True
-) -> list[PhaseTime]:
+) -> Outcome:
     """Run a recipe as the only writer of the lab, with progress on stderr and events on disk.
 
     Raises:
@@ -115,13 +126,23 @@ def run_with_progress(
     """
     progress = report.Progress(report.err)
     with context.lab.locked(command):
-        log = report.EventLog(context.lab.runs, command) if keep_log else None
+        log = EventLog(context.lab.runs, command) if keep_log else None
 
         def listen(event: Event) -> None:
             progress(event)
             if log:
                 log(event)
 
-        context.listen = listen
         with progress.shown():
-            return run_recipe(recipe, context)
+            return run_recipe(recipe, replace(context, listen=listen))
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """How a recipe went, as parts of a command's JSON document."""
+    recap = outcome.context.recap
+    return {
+        "phases": [
+            {"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in outcome.times
+        ],
+        "changed": {h: counts["changed"] for h, counts in recap.hosts.items()} if recap else {},
+    }

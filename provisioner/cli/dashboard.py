@@ -10,7 +10,6 @@ import typer
 from provisioner import report
 from provisioner.cli.common import Json, Name, existing
 from provisioner.errors import LabError
-from provisioner.phases.cluster import kubectl_of
 from provisioner.queries.dashboard import find_page, forwarded, make_token
 
 PORT = 8090
@@ -53,13 +52,13 @@ def dashboard(
 ) -> None:
     """Lead to the dashboard: a port-forward until Ctrl-C where it needs one, URL and token."""
     context = existing(name)
-    kubectl = kubectl_of(context)
+    kubectl = context.kubectl
     page = find_page(kubectl)
     if page is None:
         hint = "Put `dashboard: kube-web-view` into its spec, and run `kubelab up -f FILE`."
         raise LabError(f"lab {context.lab.name} has no dashboard", "", hint)
     whose = user or (User.ADMIN if page.login else None)
-    url = page.url(context.spec.control_plane.address, port)
+    url = page.url(context.first_control_plane.address, port)
     answer = {"dashboard": page.name, "exposure": page.exposure, "url": url}
     answer |= {"user": whose or "", "token": make_token(kubectl, page, whose) if whose else ""}
     warnings = list(page.warnings(whose or ""))

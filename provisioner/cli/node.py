@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.catalog.load import known_by
-from provisioner.cli.common import Json, Name, existing, run_with_progress
+from provisioner.cli.common import Json, Name, existing, outcome_json, run_with_progress
+from provisioner.context import Context
 from provisioner.errors import LabError, UsageError
 from provisioner.lab import all_labs
-from provisioner.phases.base import Context, Phase
+from provisioner.phases.base import Phase
 from provisioner.recipes import drain_recipe, rejoin_recipe, reset_recipe, uncordon_recipe
 
 node = typer.Typer(help="One node: drain, uncordon, reset, rejoin.", no_args_is_help=True)
@@ -33,7 +33,7 @@ def checked_node(context: Context, name: str) -> None:
     if name in names:
         return
     others = [lab for lab in all_labs() if lab.name != context.lab.name]
-    owners = [x.name for x in others if name in {n.name for n in x.load_spec(known_by).nodes}]
+    owners = [x.name for x in others if name in {n.name for n in x.load_spec().nodes}]
     also = f"\n{name} is a node of lab {', '.join(owners)}: pick it with --name." if owners else ""
     raise UsageError(
         f"lab {context.lab.name} has no node named {name!r}",
@@ -47,14 +47,12 @@ def _carry_out(
 ) -> None:
     if not context.lab.kubeconfig.exists():
         raise LabError("this lab has no cluster yet", "", "Run `kubelab up` first.")
-    times = run_with_progress(recipe, context, command)
-    recap = context.recap
+    outcome = run_with_progress(recipe, context, command)
+    recap = outcome.context.recap
     left: Mapping[str, str] = recap.stats.get("left_alone", {}) if recap else {}
     if as_json:
-        counts = {host: c["changed"] for host, c in recap.hosts.items()} if recap else {}
-        phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]
-        answer = {"lab": context.lab.name, "node": name, "changed": counts, "left": dict(left)}
-        report.print_json({**answer, "phases": phases})
+        answer = {"lab": context.lab.name, "node": name, "left": dict(left)}
+        report.print_json({**answer, **outcome_json(outcome)})
     for host, what in left.items():
         report.print_notice(f"{host}: {what.strip()}.")
 
@@ -108,7 +106,7 @@ def reset(
     """Take a worker out: drain, kubeadm reset, and nothing of the cluster left on its machine."""
     context = existing(name)
     checked_node(context, node_name)
-    if node_name == context.spec.control_plane.name and not lose_cluster:
+    if node_name == context.first_control_plane.name and not lose_cluster:
         raise UsageError(
             f"{node_name} is the control plane",
             "With it goes etcd, and with that every object of the cluster. Workers would have to"
@@ -125,7 +123,7 @@ def rejoin(node_name: NodeName, name: Name = "", as_json: Json = False) -> None:
     """Bring a worker back: after a reset, half joined, or known under another Node object."""
     context = existing(name)
     checked_node(context, node_name)
-    if node_name == context.spec.control_plane.name:
+    if node_name == context.first_control_plane.name:
         raise UsageError(
             f"{node_name} is the control plane", "Workers join it.", "Run `kubelab up` to mend it."
         )

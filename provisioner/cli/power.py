@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from provisioner import report
-from provisioner.cli.common import Json, Name, existing, run_with_progress
+from provisioner.cli.common import Json, Name, existing, outcome_json, run_with_progress
+from provisioner.context import snapshots_of
 from provisioner.errors import UsageError
 from provisioner.phases.base import Phase
 from provisioner.recipes import START, STOP, restore_recipe, save_recipe
@@ -19,9 +20,9 @@ SnapshotName = Annotated[str, typer.Argument(help="Name of the snapshot.")]
 
 def _carry_out(recipe: Sequence[Phase], command: str, name: str, *, as_json: bool) -> None:
     context = existing(name)
-    times = run_with_progress(recipe, context, command)
+    outcome = run_with_progress(recipe, context, command)
     if as_json:
-        phases = [{"phase": t.key, "seconds": t.seconds, "outcome": t.outcome} for t in times]
+        phases = outcome_json(outcome)["phases"]
         report.print_json({"lab": context.lab.name, "phases": phases})
 
 
@@ -58,7 +59,7 @@ def restore(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False)
 @snapshot.command("list")
 def list_(name: Name = "", as_json: Json = False) -> None:
     """List the snapshots of a lab."""
-    found = existing(name).provider.snapshots()
+    found = snapshots_of(existing(name)).list()
     if as_json:
         report.print_json({"snapshots": [vars(entry) for entry in found]})
         return
@@ -78,6 +79,6 @@ def delete(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False) 
     """Delete a snapshot."""
     context = existing(name)
     with context.lab.locked("snapshot delete"):
-        context.provider.forget(snapshot_name)
+        snapshots_of(context).delete(snapshot_name)
     if as_json:
         report.print_json({"deleted": snapshot_name})

@@ -1,63 +1,52 @@
-"""The phase that builds what a lab needs, and the inventory that tells roles where it is."""
+"""Phases about artifacts: a lab's are built, or those that it was made of are taken."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
-from provisioner.artifacts.artifact_set import Order, build_set
-from provisioner.artifacts.sources.upstream import refuse_unknown
-from provisioner.catalog.builds import FetchedBox, UpstreamBuild
-from provisioner.catalog.load import builds_of
-from provisioner.lab import cache
+from provisioner.artifacts.artifact_set import ArtifactSet, build_set, check_inputs, order_of
+from provisioner.artifacts.manifest import SCHEMA
+from provisioner.context import Context
+from provisioner.errors import LabError
+from provisioner.lab import ArtifactRecord
 from provisioner.model import Event
-from provisioner.phases.base import Context
-from provisioner.spec import LabSpec, VagrantOptions
+from provisioner.phases.base import Done, Phase
 
 
-def order_of(spec: LabSpec) -> Order:
-    """What a lab needs of the catalogue."""
-    order = Order(spec.kubernetes.version, spec.cni.name, dashboard=spec.dashboard.name)
-    if isinstance(spec.provider, VagrantOptions):
-        box, disk = spec.provider.box, spec.provider.docker_disk_gib
-        return replace(order, box=box.name, baked=box.baked, docker_disk_gib=disk)
-    return replace(order, machine_root=True)
-
-
-def refuse_without_sums(context: Context) -> None:
-    """Refuse a lab that needs a download whose SHA-256 neither catalogue nor spec have.
+def built(context: Context) -> ArtifactSet:
+    """The artifacts that an earlier phase left.
 
     Raises:
-        SpecError: names the key to give, of the first such download.
+        LabError: they were not built.
     """
-    catalog, spec = context.catalog, context.spec
-    for name in dict.fromkeys(builds_of(catalog, context.bundles)):
-        build = catalog.builds[name]
-        if isinstance(build, UpstreamBuild):
-            for file, download in build.files.items():
-                refuse_unknown(f"artifacts_upstream.{name}.files.{file}", download)
-    if isinstance(spec.provider, VagrantOptions):
-        box = catalog.boxes[spec.provider.box.name]
-        if isinstance(box, FetchedBox):
-            refuse_unknown(f"artifacts_boxes.{spec.provider.box.name}.file", box.file)
+    if context.artifacts is None:
+        raise LabError("no artifact set", "", "Run `kubelab artifacts build` first.")
+    return context.artifacts
 
 
-@dataclass
-class BuildArtifacts:
+def _place_kubectl(context: Context, folder: Path) -> None:
+    """Put kubectl where the commands of a lab find it."""
+    kubectl = context.lab.kubectl
+    kubectl.parent.mkdir(parents=True, exist_ok=True)
+    kubectl.unlink(missing_ok=True)
+    kubectl.symlink_to(folder / "bin/kubectl")
+
+
+class BuildArtifacts(Phase):
     """Build binaries, images and the machine root that are missing; verify those that are there."""
 
-    key: str = "artifacts"
-    title: str = "Artifacts"
+    key = "artifacts"
+    title = "Artifacts"
 
-    def needed(self, context: Context) -> bool:  # noqa: ARG002
-        """Always: what is there has to be verified."""
-        return True
-
-    def run(self, context: Context) -> str:
-        """Build them, and put kubectl where the commands of a lab find it, if there is one.
+    def run(self, context: Context) -> Done:
+        """Build them, and record in the lab, if there is one, what it is made of.
 
         Raises:
             LabError: a source cannot be reached, or a build failed.
         """
-        refuse_without_sums(context)
+        workshop = context.workshop
+        order = order_of(context.spec, workshop)
+        check_inputs(workshop, order, cached_too=False)
         built: list[str] = []
 
         def listen(event: Event) -> None:
@@ -65,12 +54,44 @@ class BuildArtifacts:
                 built.append(event.task)
             context.listen(event)
 
-        jobs = (os.cpu_count() or 1) + 1
-        found = build_set(context.catalog, order_of(context.spec), cache(), listen, jobs=jobs)
-        context.artifacts = found
+        found = build_set(workshop, order, listen, jobs=(os.cpu_count() or 1) + 1)
         if context.lab.exists:
-            kubectl = context.lab.kubectl
-            kubectl.parent.mkdir(parents=True, exist_ok=True)
-            kubectl.unlink(missing_ok=True)
-            kubectl.symlink_to(found.folder / "bin/kubectl")
-        return f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"
+            _place_kubectl(context, found.folder)
+            record = ArtifactRecord(
+                found.folder, found.machine_root, found.box, found.docker_store, found.entries
+            )
+            context.lab.record_artifacts(record)
+        said = f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"
+        return Done(said, artifacts=found)
+
+
+@dataclass
+class TakeArtifacts(Phase):
+    """Take the artifacts that the lab was made of; build them again only where they are gone.
+
+    So a lab can be started by a kubelab whose catalogue has forgotten its version. ``for_roles`` is
+    for recipes that run playbooks: they need a manifest of today's schema.
+    """
+
+    for_roles: bool = False
+    key: str = "artifacts"
+    title: str = "Artifacts"
+
+    def run(self, context: Context) -> Done:
+        """Take them.
+
+        Raises:
+            LabError: they are gone, and could not be built again.
+        """
+        record = context.lab.artifacts
+        if record is None or (self.for_roles and record.schema != SCHEMA):
+            return BuildArtifacts().run(context)
+        found = ArtifactSet(
+            record.folder,
+            record.machine_root,
+            (),
+            box=record.box,
+            docker_store=record.docker_store,
+            entries=record.entries,
+        )
+        return Done("those that the lab was made of", artifacts=found)

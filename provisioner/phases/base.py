@@ -5,43 +5,28 @@ was stopped anywhere is picked up by running the same list again.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 from provisioner.artifacts.artifact_set import ArtifactSet
-from provisioner.catalog.load import Bundle, Catalog
-from provisioner.lab import Lab
-from provisioner.model import Event, Listener, Status
+from provisioner.context import Context
+from provisioner.model import Event, Status
 from provisioner.playbooks import Recap
-from provisioner.providers.base import Provider
-from provisioner.spec import LabSpec
+
+NOTHING_TO_DO = "nothing to do"
 
 
-@dataclass
-class Context:
-    """What phases work on, and what one leaves for the next.
+@dataclass(frozen=True)
+class Done:
+    """What a phase did, in a few words, and what it leaves for the phases after it."""
 
-    ``began`` is when the command started, in seconds since the epoch.
-    """
-
-    lab: Lab
-    spec: LabSpec
-    catalog: Catalog
-    provider: Provider
-    listen: Listener
+    said: str = ""
     artifacts: ArtifactSet | None = None
     recap: Recap | None = None
-    began: float = field(default_factory=time.time)
-
-    @property
-    def bundles(self) -> list[Bundle]:
-        """What the lab's Kubernetes, its pod network and its dashboard are made of."""
-        spec = self.spec
-        return self.catalog.bundles(spec.kubernetes.version, spec.cni.name, spec.dashboard.name)
 
 
-class Phase(Protocol):
+class Phase(ABC):
     """One step of a recipe. ``key`` is its name in events, ``title`` its name for people."""
 
     key: str
@@ -49,15 +34,16 @@ class Phase(Protocol):
 
     def needed(self, context: Context) -> bool:
         """Whether there is anything to do; asks what is true now."""
-        ...
+        del context
+        return True
 
-    def run(self, context: Context) -> str:
-        """Do it, and return what to say of it in a few words (may be empty).
+    @abstractmethod
+    def run(self, context: Context) -> Done:
+        """Do it.
 
         Raises:
             LabError: it could not be done; what was done stays for the next run.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -70,8 +56,16 @@ class PhaseTime:
     outcome: str
 
 
-def run_recipe(recipe: Sequence[Phase], context: Context) -> list[PhaseTime]:
-    """Run the phases in order and return how long each took.
+@dataclass(frozen=True)
+class Outcome:
+    """How a recipe went, and what its phases left."""
+
+    times: tuple[PhaseTime, ...]
+    context: Context
+
+
+def run_recipe(recipe: Sequence[Phase], context: Context) -> Outcome:
+    """Run the phases in order.
 
     Raises:
         LabError: of the phase that failed; those after it did not start.
@@ -82,13 +76,18 @@ def run_recipe(recipe: Sequence[Phase], context: Context) -> list[PhaseTime]:
         begin = time.monotonic()
         try:
             wanted = phase.needed(context)
-            outcome = phase.run(context) if wanted else "nothing to do"
+            done = phase.run(context) if wanted else Done(NOTHING_TO_DO)
         except BaseException as error:
             seconds = round(time.monotonic() - begin, 3)
             context.listen(Event(phase.key, phase.title, "failed", "", seconds, str(error)[:200]))
             raise
         seconds = round(time.monotonic() - begin, 3)
         status: Status = "ok" if wanted else "skipped"
-        context.listen(Event(phase.key, phase.title, status, "", seconds, outcome))
-        times.append(PhaseTime(phase.key, phase.title, seconds, outcome))
-    return times
+        context.listen(Event(phase.key, phase.title, status, "", seconds, done.said))
+        times.append(PhaseTime(phase.key, phase.title, seconds, done.said))
+        context = replace(
+            context,
+            artifacts=done.artifacts or context.artifacts,
+            recap=done.recap or context.recap,
+        )
+    return Outcome(tuple(times), context)

@@ -2,50 +2,43 @@
 
 from dataclasses import dataclass
 
-from provisioner.phases.base import Context
+from provisioner.context import Context, snapshots_of
+from provisioner.phases.base import Done, Phase
 
 
 @dataclass
-class SaveSnapshot:
+class SaveSnapshot(Phase):
     """Keep the state of all machines together."""
 
     name: str
     key: str = "snapshot"
     title: str = "Save"
 
-    def needed(self, context: Context) -> bool:  # noqa: ARG002
-        """Always."""
-        return True
-
-    def run(self, context: Context) -> str:
+    def run(self, context: Context) -> Done:
         """Save it.
 
         Raises:
             LabError: there is one of that name, or the provider has no snapshots.
         """
-        context.provider.save(self.name, context.listen)
-        return self.name
+        snapshots_of(context).save(self.name, context.listen)
+        return Done(self.name)
 
 
 @dataclass
-class RestoreSnapshot:
+class RestoreSnapshot(Phase):
     """Bring all machines back to a snapshot."""
 
     name: str
     key: str = "restore"
     title: str = "Restore"
 
-    def needed(self, context: Context) -> bool:  # noqa: ARG002
-        """Always."""
-        return True
-
-    def run(self, context: Context) -> str:
+    def run(self, context: Context) -> Done:
         """Restore it.
 
         Raises:
             LabError: there is none of that name.
         """
-        context.provider.restore(self.name, context.listen)
+        snapshots_of(context).restore(self.name, context.listen)
         asleep = [m.name for m in context.provider.machines() if m.state != "running"]
         more = f"; stopped, as it was: {', '.join(asleep)} (`kubelab start`)" if asleep else ""
-        return f"{self.name}{more}"
+        return Done(f"{self.name}{more}")

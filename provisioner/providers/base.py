@@ -1,11 +1,52 @@
 """What every provider can do, on one screen. Providers know machines, and nothing of Ansible."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from provisioner.model import Finding, Listener, Machine, Node, Snapshot
+from provisioner.model import (
+    Access,
+    Finding,
+    Listener,
+    Machine,
+    MachineImage,
+    Node,
+    Snapshot,
+    Traits,
+)
 from provisioner.shell import Result
+
+
+class SnapshotStore(Protocol):
+    """The snapshots of one lab. A snapshot has the state of all its machines at one moment."""
+
+    def list(self) -> list[Snapshot]:
+        """The snapshots that every machine of the lab has, oldest first."""
+        ...
+
+    def save(self, name: str, listen: Listener) -> None:
+        """Save the state of all machines together. Machines that run go on afterwards.
+
+        Raises:
+            UsageError: the name cannot be one.
+            LabError: there is one of that name, or it cannot be saved; nothing is left of it.
+        """
+        ...
+
+    def restore(self, name: str, listen: Listener) -> None:
+        """Bring all machines back to a snapshot, until those that ran then answer SSH.
+
+        Raises:
+            LabError: there is none of that name, or a machine did not come up.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a snapshot.
+
+        Raises:
+            LabError: there is none of that name.
+        """
+        ...
 
 
 class Provider(Protocol):
@@ -14,20 +55,25 @@ class Provider(Protocol):
     name: str
 
     @property
-    def slowness(self) -> float:
-        """How many times slower than this host its machines are; deadlines are that much later."""
+    def traits(self) -> Traits:
+        """What is peculiar about its machines."""
         ...
 
     @property
-    def hop(self) -> str:
-        """The SSH destination that leads to the machines; empty: they are reached from here."""
+    def access(self) -> Access:
+        """How its machines are reached."""
+        ...
+
+    @property
+    def snapshots(self) -> SnapshotStore | None:
+        """The lab's snapshots; None where machines cannot have any."""
         ...
 
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
         ...
 
-    def create(self, nodes: Sequence[Node], listen: Listener) -> None:
+    def create(self, nodes: Sequence[Node], image: MachineImage, listen: Listener) -> None:
         """Make the machines that are missing, start those that are stopped, wait for SSH.
 
         Raises:
@@ -37,7 +83,7 @@ class Provider(Protocol):
         ...
 
     def stop(self, nodes: Sequence[Node], listen: Listener) -> None:
-        """Shut the machines down in order, by force after a deadline; their disks stay."""
+        """Shut the machines down, by force after a deadline; their disks stay."""
         ...
 
     def destroy(self, listen: Listener) -> None:
@@ -58,40 +104,4 @@ class Provider(Protocol):
         Raises:
             CommandError: it failed (and ``check``), or the node cannot be reached.
         """
-        ...
-
-    def snapshots(self) -> list[Snapshot]:
-        """The snapshots that every machine of the lab has, oldest first."""
-        ...
-
-    def save(self, name: str, listen: Listener) -> None:
-        """Keep the state of all machines together, running state included.
-
-        Raises:
-            LabError: there is one of that name, or the provider has no snapshots.
-        """
-        ...
-
-    def restore(self, name: str, listen: Listener) -> None:
-        """Bring all machines back to a snapshot, with their clocks set to the present.
-
-        Raises:
-            LabError: there is none of that name.
-        """
-        ...
-
-    def forget(self, name: str) -> None:
-        """Delete a snapshot.
-
-        Raises:
-            LabError: there is none of that name.
-        """
-        ...
-
-    def on_nodes(self, folder: Path) -> str:
-        """Where nodes have, or shall have, an artifact set that is in ``folder`` on this host."""
-        ...
-
-    def group_vars(self) -> dict[str, Any]:
-        """How hosts are reached, and role variables for what is peculiar about these machines."""
         ...

@@ -2,14 +2,14 @@
 
 import shlex
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import tenacity
 
 from provisioner.errors import CommandError
-from provisioner.model import Node
+from provisioner.model import Access, Node
 from provisioner.shell import Result, run
 
 
@@ -23,27 +23,14 @@ def make_key(path: Path, comment: str) -> str:
     return public.read_text(encoding="utf-8").strip()
 
 
-@dataclass(frozen=True)
-class SshAccess:
-    """How the machines of a lab are reached: root, by the lab's key, with pinned host keys.
+class SshAccess(Access):
+    """The access to the machines of a lab by its own key, and what is done by it."""
 
-    ``hop`` is a destination of the user's own ssh that leads there; empty where none is needed.
-    ``slowness`` is by how much later than a real machine's their answers may come.
-    """
-
-    folder: Path
-    hop: str = ""
-    slowness: float = 1
-
-    @property
-    def key(self) -> Path:
-        """The private key."""
-        return self.folder / "id_ed25519"
-
-    @property
-    def known_hosts(self) -> Path:
-        """The host keys, written when the machines were made; nothing is trusted at first use."""
-        return self.folder / "known_hosts"
+    @classmethod
+    def of_lab(cls, folder: Path, hop: str = "", slowness: float = 1) -> "SshAccess":
+        """Root's, by the key and the host keys in ``folder``."""
+        key, known_hosts = folder / "id_ed25519", folder / "known_hosts"
+        return cls("root", key, known_hosts, hop, round(5 * slowness))
 
     @property
     def public(self) -> str:
@@ -63,53 +50,22 @@ class SshAccess:
         lines = self.known_hosts.read_text(encoding="utf-8").splitlines()
         return {line.split()[0] for line in lines if line}
 
-    def group_vars(self) -> dict[str, object]:
-        """How Ansible reaches the machines."""
-        return {
-            "ansible_user": "root",
-            # Nothing to become: without this every task would go through sudo all the same.
-            "ansible_become": False,
-            "ansible_ssh_private_key_file": str(self.key),
-            "ansible_ssh_common_args": shlex.join(["-F", "/dev/null", *self.options()]),
-            "ansible_python_interpreter": "/usr/bin/python3",
-        }
-
-    def options(self) -> list[str]:
-        """Options for ssh that tie it to this lab, and to nothing of the user's."""
-        pairs = {
-            "UserKnownHostsFile": self.known_hosts,
-            "GlobalKnownHostsFile": "/dev/null",
-            "StrictHostKeyChecking": "yes",
-            "IdentitiesOnly": "yes",
-            # A refused key is an error, not a question for a password on somebody's terminal.
-            "BatchMode": "yes",
-            # Until the banner: an emulated machine that is busy takes its time over it.
-            "ConnectTimeout": str(round(5 * self.slowness)),
-            "LogLevel": "ERROR",
-        }
-        if self.hop:
-            # Not ProxyJump: that would ask this command line, and not the user's own configuration.
-            pairs["ProxyCommand"] = self.through("%h", "%p")
-        return [word for key, value in pairs.items() for word in ("-o", f"{key}={value}")]
-
-    def through(self, address: str, port: str = "22") -> str:
-        """The command that leads to a port by way of the hop."""
-        return f"ssh -o BatchMode=yes -W {address}:{port} {self.hop}"
-
     def argv(self, address: str) -> list[str]:
         """The command line of ssh to a machine."""
-        return ["ssh", "-F", "/dev/null", "-i", str(self.key), *self.options(), f"root@{address}"]
+        destination = f"{self.user}@{address}"
+        return ["ssh", "-F", "/dev/null", "-i", str(self.key), *self.options, destination]
 
     def exec(
         self, address: str, argv: Sequence[str], *, check: bool = True, seconds: float = 120
     ) -> Result:
-        """Run a command on a machine; its words arrive as they are.
+        """Run a command on a machine as root; its words arrive as they are.
 
         Raises:
             CommandError: it failed (and ``check``), did not end within ``seconds``, or the machine
                 cannot be reached.
         """
-        return run([*self.argv(address), "--", shlex.join(argv)], check=check, timeout=seconds)
+        words = argv if self.user == "root" else ["sudo", "--non-interactive", *argv]
+        return run([*self.argv(address), "--", shlex.join(words)], check=check, timeout=seconds)
 
     def wait(
         self, address: str, seconds: float, is_alive: Callable[[], bool] = lambda: True
@@ -133,7 +89,7 @@ class SshAccess:
     def _login(self, address: str) -> None:
         if not self.hop:
             self._see_banner(address)
-        self.exec(address, ["true"], seconds=(30 if self.hop else 10) * self.slowness)
+        self.exec(address, ["true"], seconds=self.connect_seconds * (6 if self.hop else 2))
 
     def _see_banner(self, address: str) -> None:
         with socket.create_connection((address, 22), timeout=1) as connection:
@@ -142,25 +98,13 @@ class SshAccess:
                 raise ConnectionError("closed before its banner")
 
 
-class ReachedBySsh:
+class ReachedBySsh(ABC):
     """The part of a provider that is the same wherever machines are reached by the lab's key."""
 
-    folder: Path
-
     @property
-    def hop(self) -> str:
-        """The SSH destination that leads to the machines; empty: they are reached from here."""
-        return ""
-
-    @property
-    def slowness(self) -> float:
-        """How many times slower than this host its machines are; deadlines are that much later."""
-        return 1
-
-    @property
+    @abstractmethod
     def access(self) -> SshAccess:
-        """How machines are reached."""
-        return SshAccess(self.folder / "ssh", self.hop, self.slowness)
+        """How its machines are reached."""
 
     def ssh(self, node: Node) -> list[str]:
         """The command line of ``ssh`` to a node; words may be added."""

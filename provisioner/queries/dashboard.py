@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from provisioner.catalog.load import builds_of, catalog_of
 from provisioner.checks.kubectl import Kubectl
 from provisioner.errors import LabError
 from provisioner.shell import WITH_US, stream
-from provisioner.spec import LabSpec
 
 # As the role dashboard has them.
 LABEL, LOGIN = "kubelab/dashboard", "kubelab/login"
@@ -125,15 +123,3 @@ def forwarded(kubectl: Kubectl, page: Page, port: int) -> Iterator[Iterator[str]
             if line.startswith("Forwarding from"):
                 break
         yield lines
-
-
-def cluster_stays(old: LabSpec, new: LabSpec) -> bool:
-    """Whether what the cluster itself is made of is the same by both specs."""
-
-    def parts(spec: LabSpec) -> tuple[object, ...]:
-        catalog = catalog_of(spec.artifacts)
-        bundles = catalog.bundles(new.kubernetes.version, new.cni.name)
-        builds = {name: catalog.builds[name] for name in builds_of(catalog, bundles)}
-        return bundles, builds, spec.artifacts.model_dump(exclude={"overrides"})
-
-    return parts(old) == parts(new)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from provisioner.phases.base import Context
+from provisioner.context import Context
 from provisioner.shell import run
 
 

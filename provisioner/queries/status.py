@@ -1,29 +1,13 @@
-"""What verify and status ask of a lab that is up."""
+"""A lab as it is now: asked from the provider, the machines and the API server."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from provisioner.checks.kubectl import Kubectl, is_ready
-from provisioner.checks.questions import BASIC, DEEP
-from provisioner.checks.verify import Cluster, verify
+from provisioner.checks.runtimes import driver_of
+from provisioner.context import Context
 from provisioner.errors import LabError
-from provisioner.model import Finding, Machine
-from provisioner.phases.base import Context
-from provisioner.phases.cluster import kubectl_of
-from provisioner.shell import Result
-
-
-def verify_lab(context: Context) -> list[Finding]:
-    """Put every question of verify to the lab's cluster."""
-    spec = context.spec
-    by_name = {node.name: node for node in spec.machines}
-
-    def on_node(name: str, argv: list[str]) -> Result:
-        return context.provider.exec(by_name[name], argv, check=False)
-
-    image = context.catalog.image("toolbox", spec.kubernetes.version, spec.cni.name)
-    cluster = Cluster(spec, kubectl_of(context), on_node, image, context.provider.slowness)
-    return verify(cluster, BASIC, DEEP, context.listen)
+from provisioner.model import Machine
 
 
 @dataclass(frozen=True)
@@ -74,14 +58,13 @@ def _row(machine: Machine, role: str, node: dict[str, Any] | None) -> dict[str, 
 def status_of(context: Context) -> dict[str, Any]:
     """The lab as it is now: asked from the provider, the machines and the API server."""
     spec, machines = context.spec, context.provider.machines()
-    answer = _ask(kubectl_of(context)) if any(m.state == "running" for m in machines) else None
+    answer = _ask(context.kubectl) if any(m.state == "running" for m in machines) else None
     answer = answer or _Answer({}, reachable=False)
     roles = {node.name: node.role for node in spec.nodes}
     info = [n["status"]["nodeInfo"] for n in answer.nodes.values()]
-    driver = ""
-    plane = next(node for node in spec.machines if node.role == "control-plane")
+    driver, plane = "", context.first_control_plane
     if answer.reachable:
-        ask = ["docker", "info", "--format", "{{.CgroupDriver}}"]
+        ask = driver_of(spec.runtime.name)
         driver = context.provider.exec(plane, ask, check=False).stdout.strip()
     return {
         "lab": spec.name,
@@ -91,6 +74,7 @@ def status_of(context: Context) -> dict[str, Any]:
         "runtime": info[0]["containerRuntimeVersion"] if info else "",
         "cgroup_driver": driver,
         "cni": spec.cni.name,
+        "addons": spec.addons,
         "api": f"https://{plane.address}:6443",
         "nodes": [_row(m, roles[m.name], answer.nodes.get(m.name)) for m in machines],
     }

@@ -4,10 +4,10 @@ Every fault is reported at once, with the file, the key path, the value, why it 
 would be right. Nothing is touched before a spec has passed.
 """
 
-from provisioner.spec.read import parse_spec, read_spec
-from provisioner.spec.rules import Fault, Known, KnownBy
+from provisioner.spec.fields import DNS_LABEL
+from provisioner.spec.read import StoredSpec, parse_spec, read_spec, read_stored
+from provisioner.spec.rules import Fault, Offer, Offers
 from provisioner.spec.shape import (
-    DNS_LABEL,
     DOCKER_DISK_GIB,
     NO_DASHBOARD,
     Artifacts,
@@ -25,14 +25,16 @@ __all__ = [
     "NO_DASHBOARD",
     "Artifacts",
     "Fault",
-    "Known",
-    "KnownBy",
     "LabSpec",
     "MachineOptions",
     "NodeSpec",
+    "Offer",
+    "Offers",
     "Provider",
+    "StoredSpec",
     "VagrantOptions",
     "Weave",
     "parse_spec",
     "read_spec",
+    "read_stored",
 ]

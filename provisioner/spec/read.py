@@ -2,18 +2,33 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 
 from provisioner.errors import SpecError
-from provisioner.spec.rules import Fault, KnownBy, faults_of
+from provisioner.spec.migrate import migrated
+from provisioner.spec.rules import Fault, Offers, faults_of
 from provisioner.spec.shape import LabSpec
 
-# The unions of a spec, and their members as pydantic names them in the place of a fault.
-TAGS = {"provider": ("machine", "vagrant"), "cni": ("flannel", "bridge", "weave")}
+
+def _tags() -> dict[str, tuple[str, ...]]:
+    """The unions of a spec, and their members as pydantic names them in the place of a fault."""
+    unions = {key: f for key, f in LabSpec.model_fields.items() if f.discriminator}
+    return {
+        key: tuple(
+            tag
+            for member in get_args(field.annotation)
+            for tag in get_args(member.model_fields["name"].annotation)
+        )
+        for key, field in unions.items()
+    }
+
+
+TAGS = _tags()
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -73,29 +88,37 @@ def _refuse(source: str, faults: list[Fault]) -> SpecError:
     )
 
 
-def parse_spec(data: Any, source: str, known_by: KnownBy) -> LabSpec:
+def _as_mapping(data: Any, source: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise _refuse(source, [("(top)", data, "not a mapping: a spec is made of `key: value`")])
+    return data
+
+
+def parse_spec(data: Any, source: str, offers: Offers) -> LabSpec:
     """Turn what YAML gave into a LabSpec; ``source`` names it in messages.
 
     Raises:
         SpecError: with every fault that could be found.
     """
-    if not isinstance(data, Mapping):
-        raise _refuse(source, [("(top)", data, "not a mapping: a spec is made of `key: value`")])
     try:
-        spec = LabSpec.model_validate(dict(data))
+        spec = LabSpec.model_validate(migrated(_as_mapping(data, source), source))
     except ValidationError as bad:
         raise _refuse(source, list(_shape_faults(bad))) from None
-    if faults := faults_of(spec, known_by(spec.artifacts)):
+    if faults := faults_of(spec, offers(spec.artifacts)):
         raise _refuse(source, faults)
     return spec
 
 
-def read_spec(path: Path, known_by: KnownBy) -> LabSpec:
+def read_spec(path: Path, offers: Offers) -> LabSpec:
     """Read a spec from a YAML file.
 
     Raises:
         SpecError: the file cannot be read, is no YAML, or is refused by ``parse_spec``.
     """
+    return parse_spec(_load(path), str(path), offers)
+
+
+def _load(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as bad:
@@ -103,11 +126,57 @@ def read_spec(path: Path, known_by: KnownBy) -> LabSpec:
             f"{path}: cannot read the lab spec", str(bad), "Name a readable file with -f FILE."
         ) from None
     try:
-        return parse_spec(yaml.load(text, UniqueKeys), str(path), known_by)  # noqa: S506
+        return yaml.load(text, UniqueKeys)  # noqa: S506
     except yaml.YAMLError as bad:
         raise SpecError(f"{path}: no valid YAML", str(bad), "Mend the line named above.") from None
     except RecursionError:
         raise SpecError(f"{path}: nested too deeply", "", "A spec is three levels deep.") from None
+
+
+@dataclass(frozen=True)
+class StoredSpec:
+    """The spec that a lab was made from, and the keys of it that this kubelab does not know."""
+
+    spec: LabSpec
+    unknown: tuple[str, ...] = ()
+
+
+def _without(data: Any, location: tuple[int | str, ...]) -> Any:
+    """``data`` without the key at ``location``; tags of unions in it are no keys and are passed."""
+    key, *rest = location
+    if isinstance(data, list) and isinstance(key, int):
+        return [_without(x, (*rest,)) if i == key and rest else x for i, x in enumerate(data)]
+    if not isinstance(data, Mapping):
+        return data
+    if key not in data:
+        return _without(data, (*rest,)) if rest else data
+    if rest:
+        return {**data, key: _without(data[key], (*rest,))}
+    return {k: v for k, v in data.items() if k != key}
+
+
+def read_stored(path: Path) -> StoredSpec:
+    """Read the spec of a lab that is there, however old it is: it is not judged.
+
+    A key that this kubelab does not know is left out. So is a value that it does not take, for
+    which the default stands then: a lab outlives the version that made it.
+
+    Raises:
+        SpecError: the file is damaged: what a lab cannot do without is missing.
+    """
+    data = migrated(_as_mapping(_load(path), str(path)), str(path))
+    unknown: list[str] = []
+    while True:
+        try:
+            return StoredSpec(LabSpec.model_validate(data), tuple(unknown))
+        except ValidationError as bad:
+            smaller = data
+            for error in bad.errors():
+                smaller = _without(smaller, error["loc"])
+                unknown.append(_path(error["loc"]))
+            if smaller == data:
+                raise _refuse(str(path), list(_shape_faults(bad))) from None
+            data = smaller
 
 
 class UniqueKeys(yaml.SafeLoader):

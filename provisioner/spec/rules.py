@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from provisioner.spec.shape import Artifacts, LabSpec
+from provisioner.model import Choice
+from provisioner.spec.shape import Artifacts, LabSpec, VagrantOptions
 
 # kubeadm's own preflight limits for a control plane: 2 CPUs and 1700 MB.
 CONTROL_PLANE_CPUS = 2
@@ -18,25 +19,27 @@ SERVICE_PREFIXES = range(12, 28)
 DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
 
 
-@dataclass(frozen=True)
-class Known:
-    """What the catalogue offers, so that a spec can be refused before anything is fetched.
-
-    ``wanting`` names the files that only a spec can give, by the key that wants them and its
-    value. ``judge`` tells what of the offer does not go together.
-    """
-
-    kubernetes: Collection[str]
-    boxes: Collection[str] = ()
-    wanting: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
-    judge: "Callable[[LabSpec], Iterable[Fault]]" = lambda _: ()
-
-
-KnownBy = Callable[[Artifacts], Known]
-"""The catalogue's offer, given what a spec says of artifacts."""
-
 Fault = tuple[str, Any, str]
 """Key path, the value found there, and why it is refused and what would be right."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the catalogue offers, so that a spec can be refused before anything is fetched.
+
+    ``components`` are names by kind, and versions of Kubernetes. ``missing`` names the builds of a
+    chosen component whose files only a spec can give. ``conflicts`` tells what of the offer does
+    not go together.
+    """
+
+    components: Mapping[str, Collection[str]]
+    boxes: Collection[str] = ()
+    missing: Callable[[Choice], Collection[str]] = lambda _: ()
+    conflicts: Callable[[LabSpec], Iterable[Fault]] = lambda _: ()
+
+
+Offers = Callable[[Artifacts], Offer]
+"""The catalogue's offer, given what a spec says of artifacts."""
 
 
 def _name_faults(spec: LabSpec) -> Iterator[Fault]:
@@ -87,7 +90,7 @@ def _address_faults(spec: LabSpec) -> Iterator[Fault]:
 def _network_faults(spec: LabSpec) -> Iterator[Fault]:
     named = {key: IPv4Network(value) for key, value in spec.networks.model_dump().items()}
     paths = {f"networks.{key}": network for key, network in named.items()}
-    if spec.provider.name == "vagrant":
+    if isinstance(spec.provider, VagrantOptions):
         paths["provider.management"] = IPv4Network(spec.provider.management)
     for (one, a), (other, b) in itertools.combinations(paths.items(), 2):
         if a.overlaps(b):
@@ -115,22 +118,34 @@ def _dashboard_faults(spec: LabSpec) -> Iterator[Fault]:
         yield "dashboard.node_port", wanted.node_port, why
 
 
-def _catalogue_faults(spec: LabSpec, known: Known) -> Iterator[Fault]:
-    if spec.kubernetes.version not in known.kubernetes:
-        why = f"the catalogue of {spec.artifacts.source} has {', '.join(sorted(known.kubernetes))}"
-        yield "kubernetes.version", spec.kubernetes.version, why
-    for key, value in {"cni.name": spec.cni.name, "dashboard.name": spec.dashboard.name}.items():
-        if wanting := known.wanting.get(key, {}).get(value):
-            give = ", ".join(f"{name}: {{path: FILE, sha256: SUM}}" for name in wanting)
+def _catalogue_faults(spec: LabSpec, offer: Offer) -> Iterator[Fault]:
+    for choice in spec.choices:
+        offered, wanted = offer.components.get(choice.kind, ()), choice.version or choice.name
+        if wanted not in offered:
+            have = ", ".join(sorted(offered)) or f"no {choice.kind}"
+            yield choice.key, wanted, f"the catalogue of {spec.artifacts.source} has {have}"
+        elif missing := offer.missing(choice):
+            give = ", ".join(f"{name}: {{path: FILE, sha256: SUM}}" for name in missing)
             why = "no package registry has its images: save them to files elsewhere, and give"
-            yield key, value, f"{why} artifacts.overrides.artifacts_builds: {{{give}}}"
-    if spec.provider.name == "vagrant" and spec.provider.box.name not in known.boxes:
-        why = f"no such box; the catalogue has {', '.join(sorted(known.boxes))}"
+            yield choice.key, wanted, f"{why} artifacts.overrides.artifacts_builds: {{{give}}}"
+    if spec.provider.box and spec.provider.box.name not in offer.boxes:
+        why = f"no such box; the catalogue has {', '.join(sorted(offer.boxes))}"
         yield "provider.box.name", spec.provider.box.name, why
 
 
-def faults_of(spec: LabSpec, known: Known) -> list[Fault]:
+def _addon_faults(spec: LabSpec) -> Iterator[Fault]:
+    for index, name in enumerate(spec.addons):
+        if name in spec.addons[:index]:
+            yield f"addons[{index}]", name, "given twice: name every addon once"
+
+
+OWN_RULES = (
+    *(_name_faults, _role_faults, _address_faults, _network_faults, _dashboard_faults),
+    _addon_faults,
+)
+
+
+def faults_of(spec: LabSpec, offer: Offer) -> list[Fault]:
     """Every fault of a spec whose single keys are right."""
-    checks = (_name_faults, _role_faults, _address_faults, _network_faults, _dashboard_faults)
-    own = [fault for check in checks for fault in check(spec)]
-    return [*own, *_catalogue_faults(spec, known), *known.judge(spec)]
+    own = [fault for rule in OWN_RULES for fault in rule(spec)]
+    return [*own, *_catalogue_faults(spec, offer), *offer.conflicts(spec)]

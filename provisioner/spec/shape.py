@@ -1,87 +1,24 @@
 """The keys of a lab spec, as pydantic models. What spans several keys is in ``rules.py``."""
 
-import re
-from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from provisioner.model import Node, Role
+from provisioner.model import Choice, Node, Role
+from provisioner.spec.fields import (
+    AbsolutePath,
+    Address,
+    HttpUrl,
+    Label,
+    LabName,
+    LibvirtUri,
+    Link,
+    Network,
+    NodePort,
+)
 
-DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 WORKER_MIB = 512
-
-
-def _dns_label(value: str) -> str:
-    if not DNS_LABEL.fullmatch(value):
-        raise ValueError(
-            "not a DNS label: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends"
-        )
-    return value
-
-
-def _lab_name(value: str) -> str:
-    if len(_dns_label(value)) > 32:
-        raise ValueError("longer than 32 characters: machines and links carry this name")
-    return value
-
-
-def _network(value: str) -> str:
-    try:
-        network = IPv4Network(value)
-    except ValueError as bad:
-        raise ValueError(f"no IPv4 network ({bad}): write it like 10.77.0.0/24") from None
-    if network.is_loopback or network.is_multicast or network.is_link_local or network.is_reserved:
-        raise ValueError("no address range for machines: take a private one, like 10.77.0.0/24")
-    return value
-
-
-def _address(value: str) -> str:
-    try:
-        return str(IPv4Address(value))
-    except ValueError:
-        raise ValueError("no IPv4 address: write it like 10.77.0.10") from None
-
-
-def _uri(value: str) -> str:
-    if not re.fullmatch(r"qemu(\+ssh)?://([\w.-]+@)?[\w.-]*(:\d+)?/system", value):
-        raise ValueError("no URI of a system libvirt: use qemu:///system, or qemu+ssh://U@H/system")
-    return value
-
-
-def _link(value: str) -> str:
-    if not re.fullmatch(r"[\w.-]{0,15}", value, re.ASCII):
-        raise ValueError("no name of a network link: at most 15 of letters, digits, '.', '_', '-'")
-    return value
-
-
-def _absolute(value: str) -> str:
-    if value and not value.startswith("/"):
-        raise ValueError("no absolute path: begin it with '/'")
-    return value
-
-
-def _http_url(value: str) -> str:
-    if not re.fullmatch(r"(https?://[^\s/]+(/\S*)?)?", value):
-        raise ValueError("no URL: write it like https://mirror.example.org/path")
-    return value.rstrip("/")
-
-
-def _node_port(value: int) -> int:
-    if value and not 30000 <= value <= 32767:
-        raise ValueError("no port for a service on nodes: use 30000 to 32767, or 0 for any")
-    return value
-
-
-Label = Annotated[str, AfterValidator(_dns_label)]
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-LibvirtUri = Annotated[str, AfterValidator(_uri)]
-Link = Annotated[str, AfterValidator(_link)]
-LabName = Annotated[str, AfterValidator(_lab_name)]
-NodePort = Annotated[int, AfterValidator(_node_port)]
-Network = Annotated[str, AfterValidator(_network)]
-Address = Annotated[str, AfterValidator(_address)]
+SPEC_VERSION = 2
 
 
 class Section(BaseModel):
@@ -159,15 +96,14 @@ class Weave(Section):
 Cni = Annotated[Flannel | Bridge | Weave, Field(discriminator="name")]
 
 
-DashboardName = Literal["none", "kubernetes-dashboard", "headlamp", "kube-web-view"]
 DOCKER_DISK_GIB = 20
-NO_DASHBOARD: DashboardName = "none"
+NO_DASHBOARD = "none"
 
 
 class DashboardChoice(Section):
     """A web page about the cluster, and how it is reached."""
 
-    name: DashboardName = Field(default=NO_DASHBOARD, description="Which one")
+    name: str = Field(default=NO_DASHBOARD, description="A dashboard of the catalogue, or none")
     exposure: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
         default="ClusterIP",
         description="ClusterIP: by the port-forward of `kubelab dashboard`; the others open it to"
@@ -182,12 +118,16 @@ def _long_form(value: Any) -> Any:
 
 Dashboard = Annotated[
     DashboardChoice,
-    BeforeValidator(_long_form, json_schema_input_type=DashboardName | DashboardChoice),
+    BeforeValidator(_long_form, json_schema_input_type=str | DashboardChoice),
 ]
 
 
 class MachineOptions(Section):
     """Machine containers on this host."""
+
+    # Machines start from a root that debootstrap makes, and their images lie on the host's disk.
+    box: ClassVar["BoxChoice | None"] = None
+    docker_disk_gib: ClassVar[int] = 0
 
     name: Literal["machine"] = Field("machine", description="machine: systemd-nspawn on this host")
     nat: bool = Field(default=True, description="Machines may reach what this host reaches")
@@ -265,6 +205,9 @@ class Artifacts(Section):
 class LabSpec(Section):
     """All that a user asks for. ``kubelab spec schema`` prints it as JSON Schema."""
 
+    spec_version: Literal[2] = Field(
+        default=2, description="Version of this schema; older ones are migrated"
+    )
     name: LabName = Field(description="Name of the lab: a DNS label of at most 32 characters")
     kubernetes: Kubernetes
     nodes: list[NodeSpec] = Field(min_length=1, max_length=250)
@@ -272,8 +215,20 @@ class LabSpec(Section):
     runtime: Runtime = Runtime()
     cni: Cni = Flannel()
     dashboard: Dashboard = DashboardChoice()
+    addons: list[Label] = Field(default=[], description="Addons of the catalogue, by name")
     provider: Provider = MachineOptions()
     artifacts: Artifacts = Artifacts()
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The components that this spec asks for."""
+        cluster = Choice("kubernetes", "kubernetes", "kubernetes.version", self.kubernetes.version)
+        runtime = Choice("runtime", self.runtime.name, "runtime.name")
+        network = Choice("cni", self.cni.name, "cni.name")
+        page = Choice("dashboard", self.dashboard.name, "dashboard.name")
+        addons = (Choice("addon", name, f"addons[{i}]") for i, name in enumerate(self.addons))
+        pages = () if page.name == NO_DASHBOARD else (page,)
+        return (cluster, runtime, network, *pages, *addons)
 
     @property
     def machines(self) -> list[Node]:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import psutil
 
+from provisioner.artifacts.sources.base import Workshop
 from provisioner.artifacts.steps import root_step
 from provisioner.artifacts.store import Store
 from provisioner.catalog.load import load_catalog
 from provisioner.lab import cache
-from provisioner.model import Event, Node
+from provisioner.model import Event, MachineImage, Node
 from provisioner.providers.nspawn.cgroups import MachineGroup
 from provisioner.providers.nspawn.provider import MachineProvider
 from tests.labs import HOME, PROJECT
@@ -31,21 +32,25 @@ ALONE = f"""
 import json, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {str(PROJECT)!r})
-from tests.machine.shared import NODES, provider, wait_for_leave
+from tests.machine.shared import NODES, image, provider, wait_for_leave
 """
 CALLS = {
-    "create": f"{ALONE}provider().create(NODES, wait_for_leave)",
+    "create": f"{ALONE}provider().create(NODES, image(), wait_for_leave)",
     "stop": f"{ALONE}provider().stop(NODES, wait_for_leave)",
     "destroy": f"{ALONE}provider().destroy(wait_for_leave)",
 }
 
 
-def provider(folder: Path = HOME / "machines-only") -> MachineProvider:
-    step = root_step(load_catalog({}), cache())
+def image() -> MachineImage:
+    step = root_step(Workshop(load_catalog({}), cache()))
     root = Store(cache() / "built").path(step.name, step.key) / "tree"
     assert root.is_dir(), "run `kubelab artifacts build` first"
+    return MachineImage("root", root)
+
+
+def provider(folder: Path = HOME / "machines-only") -> MachineProvider:
     inside = (IPv4Network("10.244.0.0/16"),)
-    return MachineProvider("only", folder, NODES, IPv4Network("10.82.0.0/24"), inside, root=root)
+    return MachineProvider("only", folder, NODES, IPv4Network("10.82.0.0/24"), inside)
 
 
 def ignore(event: Event) -> None:

@@ -13,7 +13,7 @@ from provisioner.providers.nspawn.cgroups import MachineGroup
 from provisioner.providers.nspawn.provider import MachineProvider
 from tests.hosts import host_state, settled_changes
 from tests.labs import HOME
-from tests.machine.shared import NODES, Victim, ignore, is_going_down, provider, stop_at
+from tests.machine.shared import NODES, Victim, ignore, image, is_going_down, provider, stop_at
 
 
 @pytest.fixture
@@ -52,18 +52,18 @@ def all_run(machines: MachineProvider) -> bool:
 
 
 def test_machines_start_run_commands_stop_and_start_again(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     assert {m.state for m in machines.machines()} == {"running"}
     assert machines.exec(NODES[0], ["hostname"]).stdout == "one\n"
     machines.exec(NODES[0], ["sh", "-c", "echo kept > /root/file"])
     machines.stop(NODES, ignore)
     assert {m.state for m in machines.machines()} == {"stopped"}
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     assert machines.exec(NODES[0], ["cat", "/root/file"]).stdout == "kept\n"
 
 
 def test_machines_reach_each_other(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
 
     def reach(node: Node, port: int) -> int:
         # The shell itself connects; sh has no such file.
@@ -75,7 +75,7 @@ def test_machines_reach_each_other(machines):
 
 
 def test_their_limits_are_real(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     assert limit_of(machines, NODES[1]) == 512 * 2**20
     # tail keeps a line to its end, however long it is.
     eat = ["sh", "-c", "head -c {}m /dev/zero | tail > /dev/null"]
@@ -86,24 +86,24 @@ def test_their_limits_are_real(machines):
 
 
 def test_the_host_key_is_pinned(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     known = machines.access.known_hosts.read_text()
     assert known.count("ssh-ed25519") == 2
     assert "StrictHostKeyChecking=yes" in " ".join(machines.ssh(NODES[0]))
 
 
 def test_creating_again_changes_nothing(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
 
     def boot() -> list[str]:
         asked = (["cat", "/proc/sys/kernel/random/boot_id"], ["stat", "-c", "%Y", "/proc/1"])
         return [machines.exec(node, words).stdout for node in NODES for words in asked]
 
     before = boot()
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     assert boot() == before
     machines.stop(NODES[:1], ignore)
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     # A machine that was started anew is seen by it; the other one was left alone.
     assert boot()[0] != before[0]
     assert boot()[2:] == before[2:]
@@ -114,7 +114,7 @@ def test_creating_again_changes_nothing(machines):
 )
 def test_killed_at_any_moment_the_next_create_succeeds(machines, moment):
     stop_at("create", moment)
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     assert all_run(machines)
 
 
@@ -133,15 +133,15 @@ def test_killed_at_any_moment_destroy_leaves_nothing(machines, moment):
     ],
 )
 def test_a_stop_or_destroy_that_is_killed_can_be_gone_on_from(machines, call, moment):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     stop_at(call, moment)
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     # A machine that was on its way down must not be taken for one that runs.
     assert all_run(machines)
 
 
 def test_an_interrupted_start_ends_at_once_and_leaves_busy_machines_alone(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     machines.exec(NODES[0], ["systemctl", "mask", "--now", "--runtime", "ssh"], check=False)
     victim = Victim("create")
     victim.until(victim.at_work)
@@ -152,32 +152,32 @@ def test_an_interrupted_start_ends_at_once_and_leaves_busy_machines_alone(machin
 
 
 def test_a_lab_of_the_same_name_in_another_folder_is_left_alone(machines, tmp_path):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     other = provider(HOME / "elsewhere" / "machines-only")
     assert {m.state for m in other.machines()} == {"absent"}
     with pytest.raises(HostError, match="cannot be made"):
-        other.create(NODES, ignore)
+        other.create(NODES, image(), ignore)
     other.stop(NODES, ignore)
     other.destroy(ignore)
     assert machines.exec(NODES[0], ["hostname"]).stdout == "one\n"
 
 
 def test_every_machine_is_another_to_kubernetes(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     assert len({machines.exec(node, ["cat", "/etc/machine-id"]).stdout for node in NODES}) == 2
 
 
 def test_a_frozen_machine_can_be_destroyed(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     freeze(machines, NODES[0])
     machines.destroy(ignore)
     assert {m.state for m in machines.machines()} == {"absent"}
 
 
 def test_a_machine_that_hangs_is_started_anew(machines):
-    machines.create(NODES, ignore)
+    machines.create(NODES, image(), ignore)
     machines.exec(NODES[0], ["systemctl", "mask", "--now", "--runtime", "ssh"], check=False)
-    machines.create(NODES[:1], ignore)
+    machines.create(NODES[:1], image(), ignore)
     assert machines.exec(NODES[0], ["hostname"]).stdout == "one\n"
 
 
@@ -187,7 +187,7 @@ def test_a_network_that_is_taken_is_refused_before_anything_is_made(machines):
         subprocess.run(["ip", "address", "add", "10.82.0.77/25", "dev", "taken0"], check=True)
         subprocess.run(["ip", "link", "set", "taken0", "up"], check=True)
         with pytest.raises(HostError) as caught:
-            machines.create(NODES, ignore)
+            machines.create(NODES, image(), ignore)
         assert "taken0" in caught.value.details
         assert "networks.node" in caught.value.hint
         assert not (machines.folder / "machines").exists()
@@ -199,7 +199,7 @@ def test_a_bridge_of_our_name_that_is_not_ours_is_left_alone(machines):
     subprocess.run(["ip", "link", "add", machines.net.bridge, "type", "bridge"], check=True)
     try:
         with pytest.raises(HostError, match="not this lab's"):
-            machines.create(NODES, ignore)
+            machines.create(NODES, image(), ignore)
         machines.destroy(ignore)
         assert Path("/sys/class/net", machines.net.bridge).exists()
     finally:

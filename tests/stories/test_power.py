@@ -21,7 +21,7 @@ def test_after_all_that_a_reboot_of_the_host_ends_start_brings_it_back(lab, monk
     for group in groups_of(provider.label):
         group.kill()
         group.remove()
-        nspawn.forget(provider.label, group.node)
+        nspawn.remove_link(provider.label, group.node)
     provider.net.remove()
     assert lab.status()["phase"] == "stopped"
     lab.run("start", "--name", lab.name)

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from provisioner import compat
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.cli import app
 from provisioner.compat import FACTS, LINES, OSES, RULES, broken_by, broken_on, conflicts_of
 from provisioner.errors import SpecError
@@ -98,7 +98,7 @@ def test_every_impossible_pair_is_refused_in_a_spec(good, box, version):
     good["kubernetes"]["version"] = version
     good["provider"] = {"name": "vagrant", "box": {"name": box, "baked": False}}
     with pytest.raises(SpecError) as refused:
-        parse_spec(good, "lab.yml", known_by)
+        parse_spec(good, "lab.yml", offers)
     assert refused.value.exit_code == 2
     pattern = rf"kubernetes\.version = '{version}': Kubernetes {version} on {box}: .*; use 1\."
     assert re.search(pattern, refused.value.details)

@@ -3,18 +3,19 @@ import os
 
 import pytest
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.errors import BusyError, UsageError
-from provisioner.lab import Lab, all_labs, home, read_events
+from provisioner.event_log import read_events
+from provisioner.lab import Lab, all_labs, home
 from provisioner.spec import parse_spec
 
 
 def test_a_saved_spec_is_read_back(good):
-    spec = parse_spec(good, "lab.yml", known_by)
+    spec = parse_spec(good, "lab.yml", offers)
     lab = Lab("embedded")
     lab.prepare()
     lab.save_spec(spec)
-    assert lab.load_spec(known_by) == spec
+    assert lab.load_spec() == spec
     assert all_labs() == [lab]
 
 
@@ -37,7 +38,7 @@ def test_writing_the_same_text_changes_nothing():
 
 def test_an_unknown_lab_is_named_with_those_that_there_are():
     with pytest.raises(UsageError) as caught:
-        Lab("nope").load_spec(known_by)
+        Lab("nope").load_spec()
     assert "nope" in caught.value.brief
     assert "kubelab up" in caught.value.hint
 

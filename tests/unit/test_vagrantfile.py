@@ -7,7 +7,7 @@ import jinja2
 import pytest
 
 from provisioner import render
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.lab import profiles
 from provisioner.render import BoxFile, VagrantLab, render_vagrantfile
 from provisioner.spec import VagrantOptions, parse_spec, read_spec
@@ -15,7 +15,7 @@ from provisioner.spec import VagrantOptions, parse_spec, read_spec
 VIRTUAL = [
     name
     for name, path in profiles().items()
-    if isinstance(read_spec(path, known_by).provider, VagrantOptions)
+    if isinstance(read_spec(path, offers).provider, VagrantOptions)
 ]
 RICH = {
     "uri": "qemu+ssh://me@far/system",
@@ -45,13 +45,13 @@ def vagrantfile(spec, driver="qemu", box=None):
 
 def plain(good):
     good["provider"] = {"name": "vagrant", "box": {"name": "debian12"}}
-    return parse_spec(good, "lab.yml", known_by)
+    return parse_spec(good, "lab.yml", offers)
 
 
 def rich(good):
     good["provider"] = {"name": "vagrant", "box": {"name": "debian12", "baked": False}, **RICH}
     good["nodes"][1]["disks_gib"] = [5, 6]
-    return parse_spec(good, "lab.yml", known_by)
+    return parse_spec(good, "lab.yml", offers)
 
 
 def test_there_is_a_profile_of_virtual_machines():
@@ -60,7 +60,7 @@ def test_there_is_a_profile_of_virtual_machines():
 
 @pytest.mark.parametrize("name", VIRTUAL)
 def test_the_vagrantfile_of_each_profile_is_as_it_was(name, snapshot):
-    assert vagrantfile(read_spec(profiles()[name], known_by)) == snapshot
+    assert vagrantfile(read_spec(profiles()[name], offers)) == snapshot
 
 
 def test_the_vagrantfile_with_every_option_is_as_it_was(good, snapshot):
@@ -100,7 +100,7 @@ def test_a_name_that_the_template_does_not_get_is_an_error(good, monkeypatch, tm
 def test_vagrant_accepts_the_file_of_centos7(tmp_path):
     if not shutil.which("vagrant"):
         pytest.skip("no vagrant on this host")
-    spec = read_spec(profiles()["centos7"], known_by)
+    spec = read_spec(profiles()["centos7"], offers)
     (tmp_path / "Vagrantfile").write_text(vagrantfile(spec, "kvm"))
     done = subprocess.run(
         ["vagrant", "validate"],

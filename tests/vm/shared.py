@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from provisioner.providers.nspawn.network import short
+from provisioner.providers.naming import short
 
 SECONDS = 1800
 POOL = Path("/var/lib/libvirt/kubelab")

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.lab import profiles
 from provisioner.spec import read_spec
 from tests.labs import Lab
@@ -88,6 +88,6 @@ def test_a_full_disk_is_refused_before_anything_is_made(tmp_path):
 
 @pytest.mark.parametrize("name", VIRTUAL)
 def test_vagrant_takes_the_file_of_every_profile(name, tmp_path):
-    (tmp_path / "Vagrantfile").write_text(vagrantfile(read_spec(profiles()[name], known_by)))
+    (tmp_path / "Vagrantfile").write_text(vagrantfile(read_spec(profiles()[name], offers)))
     done = subprocess.run(["vagrant", "validate"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

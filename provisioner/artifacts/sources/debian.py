@@ -1,17 +1,19 @@
 """The source ``debian``: packages and source packages, through the apt of this host."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import ClassVar, Literal
 
-from provisioner.catalog.load import MachineRoot
+from pydantic import ConfigDict
+
+from provisioner.artifacts.sources.base import Description, Source
+from provisioner.catalog.model import Build, MachineRoot
 from provisioner.errors import LabError
+from provisioner.model import Tell
 from provisioner.shell import TETHER, run, stream
-
-Tell = Callable[[str, float | None], None]
-"""Says how far a build is: a few words, and a fraction of 1 (or None)."""
 
 RETRY = "Check the network or the proxy of apt (`apt-get update`) and run it again: all is kept."
 # Nobody reads them in a container or in a lab machine, and they are a third of the files.
@@ -162,3 +164,38 @@ def make_root(folder: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
     # debootstrap leaves all packages there; ours are in the cache already.
     packages = [str(path) for path in (into / "var/cache/apt/archives").glob("*.deb")]
     run(["rm", "-rf", *(str(into / unread) for unread in UNREAD), *lists, *packages])
+
+
+class PackageBuild(Build):
+    """Binary packages of Debian, unpacked into one tree."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["debian"]
+    packages: list[str]
+
+
+class PackageSource(Source[PackageBuild]):
+    """Unpacks binary packages."""
+
+    word: ClassVar[str] = "debian"
+    model: ClassVar[type[Build]] = PackageBuild
+
+    @property
+    def room(self) -> int:
+        """Some 50 MiB."""
+        return 50
+
+    def describe(self) -> list[Description]:
+        """The packages."""
+        packages = ", ".join(self.build.packages)
+        return [Description("packages", self.name, packages, "debian")]
+
+    def make(self, into: Path, tell: Tell) -> None:
+        """Fetch and unpack them.
+
+        Raises:
+            LabError: as ``fetch_packages``.
+        """
+        suite = self.workshop.catalog.machine_root.suite
+        fetch_packages(self.workshop.cache, suite, self.build.packages, into, tell)

@@ -7,16 +7,45 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar, Literal
 
-from provisioner.artifacts.sources.debian import Tell
-from provisioner.artifacts.sources.golang import Go, compile_program, fetch_module
-from provisioner.catalog.builds import SourceBuild
+from pydantic import ConfigDict, Field
+
+from provisioner.artifacts.sources.base import Description, Source
+from provisioner.artifacts.sources.debian import fetch_source
+from provisioner.artifacts.sources.golang import (
+    Go,
+    compile_program,
+    fetch_module,
+    go_of,
+    toolchain_faults,
+)
+from provisioner.catalog.model import Build
+from provisioner.model import Tell
 from provisioner.shell import TETHER, run
 
 TAG = "+k8s:openapi-gen="
 OPENAPI = "pkg/generated/openapi"
 # Trees of examples and of generators; none of their types is served by an API server.
 NOT_SERVED = ("sample-", "code-generator")
+
+
+class SourceBuild(Build):
+    """Commands compiled from a source package of Debian."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["debian-source"]
+    package: str
+    version: str
+    kubernetes: str
+    commit: str
+    built: str
+    toolchain: str
+    import_path: str
+    commands: list[str]
+    pause: str
+    vendor: dict[str, str] = Field(default={})
 
 
 def compile_kubernetes(build: SourceBuild, tree: Path, go: Go, into: Path, tell: Tell) -> None:
@@ -110,3 +139,41 @@ def _generate_openapi(build: SourceBuild, place: Path, go: Go, tell: Tell) -> No
     made = base / build.import_path / OPENAPI / out.name
     shutil.copyfile(made, out.with_suffix(".new"))
     out.with_suffix(".new").rename(out)
+
+
+class DebianSource(Source[SourceBuild]):
+    """Compiles Kubernetes from a source package."""
+
+    word: ClassVar[str] = "debian-source"
+    model: ClassVar[type[Build]] = SourceBuild
+
+    @property
+    def tools(self) -> object:
+        """The toolchain."""
+        return self.workshop.catalog.toolchains[self.build.toolchain].model_dump()
+
+    @property
+    def room(self) -> int:
+        """Some 4200 MiB."""
+        return 4200
+
+    def describe(self) -> list[Description]:
+        """The source package and its version."""
+        origin = f"debian-source: {self.build.package}"
+        return [Description("build", self.name, self.build.version, origin)]
+
+    def make(self, into: Path, tell: Tell) -> None:
+        """Fetch the source package and compile its commands.
+
+        Raises:
+            LabError: as ``fetch_source`` and ``compile_kubernetes``.
+        """
+        build, workshop = self.build, self.workshop
+        suite = workshop.catalog.machine_root.suite
+        tree = fetch_source(workshop.cache, suite, build.package, build.version, tell)
+        go = go_of(workshop, build.toolchain, modules=False)
+        compile_kubernetes(build, tree, go, into, tell)
+
+    def faults(self) -> Iterator[str]:
+        """A toolchain that is not there."""
+        return toolchain_faults(self.workshop, self.build.toolchain)

@@ -2,19 +2,40 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from filelock import FileLock
+from pydantic import ConfigDict, Field
 
-from provisioner.artifacts.sources.debian import Tell
-from provisioner.catalog.builds import GoBuild
-from provisioner.catalog.load import Toolchain
+from provisioner.artifacts.sources.base import Description, Source, Workshop
+from provisioner.catalog.model import Build, Toolchain
 from provisioner.errors import HostError
+from provisioner.model import Tell
 from provisioner.shell import TETHER, run, stream
 
 RETRY = "Check that the Go module proxy (GOPROXY) can be reached and run it again: all is kept."
+
+
+class GoBuild(Build):
+    """Commands of a Go module, and programs in C that lie in its tree.
+
+    ``siblings`` is the version of the modules that its go.mod replaces by folders beside it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["go"]
+    module: str
+    version: str
+    toolchain: str
+    commands: list[str] = Field(default=["."])
+    programs: dict[str, str] = Field(default={})
+    siblings: str = ""
+    stamps: dict[str, str] = Field(default={})
+    omit: list[str] = Field(default=[])
 
 
 @dataclass(frozen=True)
@@ -165,3 +186,56 @@ def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> 
     for name, source in build.programs.items():
         compile_program(tree / source, into / name)
     shutil.rmtree(work)
+
+
+def go_of(workshop: Workshop, name: str, *, modules: bool = True) -> Go:
+    """The toolchain of that name, fetched where it is not there yet.
+
+    Raises:
+        LabError: as ``toolchain``.
+    """
+    kinds, cache = workshop.catalog.toolchains, workshop.cache / "go"
+    # Any toolchain that a package installs can fetch those that the proxy serves.
+    local = next(kind.path for kind in kinds.values() if kind.path)
+    return Go(toolchain(name, kinds, local, cache), cache, modules)
+
+
+def toolchain_faults(workshop: Workshop, name: str) -> Iterator[str]:
+    """Why a build's toolchain is none of the catalogue's."""
+    if name not in workshop.catalog.toolchains:
+        yield f"toolchain: no toolchain {name!r}"
+
+
+class GoSource(Source[GoBuild]):
+    """Compiles commands of a Go module."""
+
+    word: ClassVar[str] = "go"
+    model: ClassVar[type[Build]] = GoBuild
+
+    @property
+    def tools(self) -> object:
+        """The toolchain."""
+        return self.workshop.catalog.toolchains[self.build.toolchain].model_dump()
+
+    @property
+    def room(self) -> int:
+        """Some 500 MiB a command."""
+        return 500 * len(self.build.commands)
+
+    def describe(self) -> list[Description]:
+        """The module and its version."""
+        origin = f"go: {self.build.module}"
+        return [Description("build", self.name, self.build.version, origin)]
+
+    def make(self, into: Path, tell: Tell) -> None:
+        """Compile the commands.
+
+        Raises:
+            LabError: as ``build_module``.
+        """
+        go = go_of(self.workshop, self.build.toolchain)
+        build_module(self.build, go, self.workshop.cache / "work" / self.name, into, tell)
+
+    def faults(self) -> Iterator[str]:
+        """A toolchain that is not there."""
+        return toolchain_faults(self.workshop, self.build.toolchain)

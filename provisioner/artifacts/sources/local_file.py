@@ -1,24 +1,39 @@
-"""Files of this host as artifacts: an image archive that somebody saved elsewhere, by its path."""
+"""The source ``file``: a file of this host, such as an image archive from elsewhere."""
 
 import json
 import shutil
 import tarfile
+from collections.abc import Collection
 from pathlib import Path
+from typing import ClassVar, Literal
 
-from provisioner.artifacts.store import sha256
-from provisioner.catalog.builds import FileBuild
-from provisioner.catalog.load import Bundle, Catalog
+from pydantic import ConfigDict
+
+from provisioner.artifacts.sources.base import Description, Source
+from provisioner.artifacts.store import content_key, sha256
+from provisioner.catalog.model import Build
 from provisioner.errors import SpecError
+from provisioner.model import Tell
 
 FILE = "file"
 """The name that a file has in its entry of the store."""
+
+
+class FileBuild(Build):
+    """A file of this host. Without path and checksum it is one that a spec has to give."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["file"]
+    path: Path | None = None
+    sha256: str = ""
 
 
 def _refuse(name: str, path: Path | None, why: str, hint: str) -> SpecError:
     return SpecError(f"artifacts.overrides.artifacts_builds.{name}.path: {path}", why, hint)
 
 
-def check(name: str, build: FileBuild) -> Path:
+def check_file(name: str, build: FileBuild) -> Path:
     """The path of a file that is there and has the sum that the spec gives.
 
     Raises:
@@ -31,15 +46,6 @@ def check(name: str, build: FileBuild) -> Path:
         why = f"Its SHA-256 is {found}, and the spec says {build.sha256}."
         raise _refuse(name, build.path, why, "Bring the right file, or give the sum that is true.")
     return build.path
-
-
-def take(name: str, build: FileBuild, into: Path) -> None:
-    """Copy a file of this host to ``into``.
-
-    Raises:
-        SpecError: as ``check``.
-    """
-    shutil.copyfile(check(name, build), into)
 
 
 def check_archive(name: str, archive: Path, reference: str) -> None:
@@ -60,15 +66,54 @@ def check_archive(name: str, archive: Path, reference: str) -> None:
         raise _refuse(name, archive, why, hint)
 
 
-def check_all(catalog: Catalog, bundles: list[Bundle]) -> None:
-    """Check every file that bundles are made from, before anything is built from them.
+class FileSource(Source[FileBuild]):
+    """Copies a file of this host."""
 
-    Raises:
-        SpecError: of the first that is not right.
-    """
-    for bundle in bundles:
-        for name, image in {**bundle.images, **bundle.control_plane}.items():
-            source = image.archive.split("/")[0]
-            build = catalog.builds.get(source)
-            if isinstance(build, FileBuild):
-                check_archive(source, check(source, build), catalog.reference(name, image))
+    word: ClassVar[str] = "file"
+    model: ClassVar[type[Build]] = FileBuild
+
+    @property
+    def key(self) -> str:
+        """By the sum alone: a file is what its sum says, wherever it lies."""
+        suite = self.workshop.catalog.machine_root.suite
+        return content_key(self.build.model_dump(exclude={"path"}), "", suite)
+
+    @property
+    def room(self) -> int:
+        """Some 300 MiB."""
+        return 300
+
+    def describe(self) -> list[Description]:
+        """The path."""
+        digest = f"sha256 {self.build.sha256[:12]}"
+        return [Description("file", self.name, digest, str(self.build.path))]
+
+    def make(self, into: Path, tell: Tell) -> None:  # noqa: ARG002
+        """Copy it.
+
+        Raises:
+            SpecError: as ``check_file``.
+        """
+        shutil.copyfile(check_file(self.name, self.build), into / FILE)
+
+    def is_given(self) -> bool:
+        """Whether a spec gave path and sum."""
+        return bool(self.build.path and self.build.sha256)
+
+    def check(self, references: Collection[str]) -> None:
+        """Look at the file, and whether it is an archive of each image that is taken from it.
+
+        Raises:
+            SpecError: it is not there, has another sum, or is of another image.
+        """
+        path = check_file(self.name, self.build)
+        for reference in references:
+            check_archive(self.name, path, reference)
+
+    def check_member(self, file: Path, reference: str) -> None:
+        """Look whether the copy is an archive of the image ``reference``.
+
+        Raises:
+            SpecError: as ``check_archive``.
+        """
+        check_archive(self.name, file, reference)

@@ -2,14 +2,30 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar, Literal
 
-from provisioner.artifacts.sources.debian import Tell
-from provisioner.catalog.builds import PypiBuild, Wheel
+from pydantic import ConfigDict
+
+from provisioner.artifacts.sources.base import Description, Source
+from provisioner.catalog.model import Build, Wheel
+from provisioner.model import Tell
 from provisioner.shell import TETHER, run
 
 RETRY = "Check that PyPI, or the index in pip's configuration, can be reached, and run it again."
+
+
+class PypiBuild(Build):
+    """The wheels of a lock, installed into ``folder`` for a Python and its platforms."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["pypi"]
+    lock: str
+    python: str
+    platforms: list[str]
+    folder: str
 
 
 def requirements(lock: Mapping[str, Wheel]) -> str:
@@ -50,3 +66,42 @@ def install(
     # Their first line names the Python of this host.
     shutil.rmtree(target / "bin", ignore_errors=True)
     shutil.rmtree(work)
+
+
+class PypiSource(Source[PypiBuild]):
+    """Installs the wheels of a lock."""
+
+    word: ClassVar[str] = "pypi"
+    model: ClassVar[type[Build]] = PypiBuild
+
+    @property
+    def lock(self) -> Mapping[str, Wheel]:
+        """The wheels by name."""
+        return self.workshop.catalog.python_locks[self.build.lock]
+
+    @property
+    def tools(self) -> object:
+        """The lock, as pip reads it."""
+        return requirements(self.lock)
+
+    @property
+    def room(self) -> int:
+        """Some 100 MiB."""
+        return 100
+
+    def describe(self) -> list[Description]:
+        """How many wheels."""
+        return [Description("wheels", self.name, f"{len(self.lock)} wheels", "pypi")]
+
+    def make(self, into: Path, tell: Tell) -> None:
+        """Install them.
+
+        Raises:
+            LabError: as ``install``.
+        """
+        install(self.build, self.lock, self.workshop.cache / "work" / self.name, into, tell)
+
+    def faults(self) -> Iterator[str]:
+        """A lock that is not there."""
+        if self.build.lock not in self.workshop.catalog.python_locks:
+            yield f"lock: no lock {self.build.lock!r}"

@@ -1,144 +1,72 @@
-"""The source ``upstream``: files from their publishers or a mirror, each with its SHA-256.
+"""The source ``upstream``: files from their publishers or a mirror."""
 
-A download that broke off goes on where it was, in this run or the next; nothing is used before its
-sum is right. What has no sum in the catalogue is refused until a spec gives one.
-"""
-
-import http.client
-import shutil
-import tarfile
-import urllib.error
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import ClassVar, Literal
 
-import tenacity
+from pydantic import ConfigDict
 
-from provisioner.artifacts.store import sha256
-from provisioner.catalog.builds import Download, Way
-from provisioner.errors import LabError, SpecError
+from provisioner.artifacts.download import refuse_unknown, take
+from provisioner.artifacts.sources.base import Description, Source
+from provisioner.catalog.model import Build, Download
+from provisioner.model import Tell
 
-Tell = Callable[[str, float | None], None]
-
-CHUNK = 1 << 20
-PAGE = (b"<!doctype html", b"<html")
-
-
-def refuse_unknown(where: str, file: Download) -> None:
-    """Refuse a file whose sum nobody gave; ``where`` is its key path in the catalogue.
-
-    Raises:
-        SpecError: it has no SHA-256.
-    """
-    if file.sha256:
-        return
-    told = f" Its publisher tells it in {file.sums}." if file.sums else ""
-    raise SpecError(
-        f"artifacts.overrides.{where}.sha256: missing",
-        f"The catalogue has no SHA-256 of {file.url}.{told}",
-        "Look it up where you trust the answer, and give it in the lab spec.",
-    )
+FOLDER = "downloads"
+"""The folder of the cache for downloads that are not whole yet."""
 
 
-def refuse_page(url: str, answer: http.client.HTTPResponse, first: bytes) -> None:
-    """Refuse a web page that comes instead of a file: mirrors and proxies call it a success.
+class UpstreamBuild(Build):
+    """Files of a publisher's; an archive that is unpacked becomes a folder of its name."""
 
-    Raises:
-        LabError: the answer is one, or its ``first`` bytes are.
-    """
-    kind = answer.headers.get_content_type()
-    if kind == "text/html" or first.lstrip()[:14].lower().startswith(PAGE):
-        raise LabError(
-            f"{url}: a web page came instead of the file",
-            f"The answer is {kind} and begins with {first[:60]!r}.",
-            "Look at the page: a mirror that lacks the file, or a proxy that wants a login.",
-        )
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["upstream"]
+    version: str
+    files: dict[str, Download]
 
 
-def _is_passing(error: BaseException) -> bool:
-    """Whether it may go better in a moment: a dropped connection, or a server in trouble."""
-    if isinstance(error, urllib.error.HTTPError):
-        return error.code >= 500 or error.code == 429
-    return isinstance(error, OSError | http.client.HTTPException)
+class UpstreamSource(Source[UpstreamBuild]):
+    """Downloads a publisher's files."""
 
+    word: ClassVar[str] = "upstream"
+    model: ClassVar[type[Build]] = UpstreamBuild
 
-@tenacity.retry(
-    stop=tenacity.stop_after_attempt(4),
-    wait=tenacity.wait_exponential(multiplier=0.5, max=10),
-    retry=tenacity.retry_if_exception(_is_passing),
-    reraise=True,
-)
-def _receive(url: str, way: Way, part: Path, tell: Tell) -> None:
-    """Append to ``part`` what it lacks of ``url``."""
-    begin = part.stat().st_size if part.exists() else 0
-    try:
-        answer = way.open(url, begin)
-    except urllib.error.HTTPError as error:
-        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            # All of it is there already; its sum will say whether it is right.
-            return
-        raise
-    with answer:
-        goes_on = answer.status == http.client.PARTIAL_CONTENT
-        length = int(answer.headers.get("Content-Length") or 0)
-        total = length + (begin if goes_on else 0)
-        with part.open("ab" if goes_on else "wb") as file:
-            while chunk := answer.read(CHUNK):
-                if file.tell() == 0:
-                    refuse_page(url, answer, chunk)
-                file.write(chunk)
-                tell(url, file.tell() / total if total else None)
-            # Python takes a connection that was closed early for the end of the file.
-            if total and file.tell() < total:
-                raise ConnectionError(f"{url}: {file.tell()} of {total} bytes came")
+    @property
+    def room(self) -> int:
+        """Some 1000 MiB."""
+        return 1000
 
+    def describe(self) -> list[Description]:
+        """Every file, with its address and its sum."""
+        return [
+            Description("file", f"{self.name}/{name}", self.build.version, file.url, file.sha256)
+            for name, file in self.build.files.items()
+        ]
 
-def fetch(file: Download, way: Way, folder: Path, tell: Tell) -> Path:
-    """Download a file into ``folder`` under its sum; returns the path of the whole, right file.
+    def make(self, into: Path, tell: Tell) -> None:
+        """Download them.
 
-    Raises:
-        LabError: no mirror has it, or what came is a web page or has another sum.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{file.sha256}.part"
-    failures = []
-    for url in way.urls(file.url):
-        try:
-            _receive(url, way, part, tell)
-        except (OSError, http.client.HTTPException) as error:
-            failures.append(f"{url}: {error}")
-            continue
-        found = sha256(part)
-        if found == file.sha256:
-            return part.rename(folder / file.sha256)
-        part.unlink()
-        raise LabError(
-            f"{url}: the file is not the one that the catalogue means",
-            f"Its SHA-256 is {found}, and {file.sha256} is right. It was thrown away.",
-            "Try again, or another mirror (artifacts.mirrors). Change the sum only knowing why.",
-        )
-    raise LabError(
-        f"{file.url}: no download",
-        "\n".join(failures),
-        "Run it again: what came is kept. artifacts.mirrors and artifacts.proxy are other ways.",
-    )
+        Raises:
+            LabError: as ``take``.
+        """
+        shop = self.workshop
+        take(self.build.files, shop.route, shop.cache / FOLDER, into, tell)
 
+    def addresses(self) -> list[str]:
+        """The addresses of its files."""
+        return [file.url for file in self.build.files.values()]
 
-def take(files: Mapping[str, Download], way: Way, folder: Path, into: Path, tell: Tell) -> None:
-    """Download files and put each into ``into`` under its name; archives are unpacked there.
+    def faults(self) -> Iterator[str]:
+        """Names of files that would lead out of the entry."""
+        for name in self.build.files:
+            if "/" in name or name.startswith("."):
+                yield f"files.{name}: no name of a file: use letters, digits, '-', '_' and '.'"
 
-    Raises:
-        LabError: as ``fetch``, or an archive is none.
-    """
-    for name, file in files.items():
-        came = fetch(file, way, folder, tell)
-        if not file.unpack:
-            target = into / name
-            shutil.move(came, target)
-            target.chmod(0o755)
-            continue
-        try:
-            with tarfile.open(came) as tar:
-                tar.extractall(into / name, filter="data")
-        except tarfile.TarError as error:
-            raise LabError(f"{file.url}: no archive", str(error), "Look at the file.") from None
-        came.unlink()
+    def check(self, references: Collection[str]) -> None:  # noqa: ARG002
+        """See that every file has a sum.
+
+        Raises:
+            SpecError: names the key to give.
+        """
+        for name, file in self.build.files.items():
+            refuse_unknown(f"artifacts_upstream.{self.name}.files.{name}", file)

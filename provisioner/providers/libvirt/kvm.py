@@ -9,9 +9,9 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from provisioner.errors import CommandError
 from provisioner.shell import run
@@ -37,11 +37,20 @@ GUEST = (
 )
 
 
+class KvmVerdict(StrEnum):
+    """What is known of KVM: broken is there, but boots no guest."""
+
+    USABLE = "usable"
+    BROKEN = "broken"
+    ABSENT = "absent"
+    NO_QEMU = "no-qemu"
+
+
 @dataclass(frozen=True)
 class KvmState:
-    """What the probe found: ``usable``, ``broken`` (there, but boots no guest) or ``absent``."""
+    """What the probe found."""
 
-    verdict: Literal["usable", "broken", "absent"]
+    verdict: KvmVerdict
     detail: str
     seconds: float = 0.0
 
@@ -67,17 +76,19 @@ def boot_guest(accelerator: str, seconds: float = DEADLINE) -> KvmState:
         taken = time.monotonic() - begin
         text = serial.read_text(errors="replace") if serial.is_file() else ""
     if DONE in text:
-        return KvmState("usable", f"a guest booted in {taken:.1f} s", taken)
-    return KvmState("broken", f"a tiny guest was not done after {taken:.1f} s", taken)
+        return KvmState(KvmVerdict.USABLE, f"a guest booted in {taken:.1f} s", taken)
+    return KvmState(KvmVerdict.BROKEN, f"a tiny guest was not done after {taken:.1f} s", taken)
 
 
 @cache
 def probe_kvm() -> KvmState:
     """Whether this host's KVM can be used."""
     if not DEVICE.exists():
-        return KvmState("absent", f"no {DEVICE}: no virtualisation, or its module is not loaded")
+        return KvmState(
+            KvmVerdict.ABSENT, f"no {DEVICE}: no virtualisation, or its module is not loaded"
+        )
     if not os.access(DEVICE, os.R_OK | os.W_OK):
-        return KvmState("absent", f"no access to {DEVICE}: be root, or in the group kvm")
+        return KvmState(KvmVerdict.ABSENT, f"no access to {DEVICE}: be root, or in the group kvm")
     return boot_guest("kvm")
 
 

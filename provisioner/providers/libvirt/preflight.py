@@ -13,14 +13,19 @@ import psutil
 from provisioner.host_questions import Answer, put
 from provisioner.model import Finding, Node
 from provisioner.providers.libvirt.hypervisor import POOL_PATH, Hypervisor
-from provisioner.providers.libvirt.kvm import DEVICE, nested, probe_kvm
+from provisioner.providers.libvirt.kvm import DEVICE, KvmVerdict, nested, probe_kvm
 from provisioner.providers.libvirt.service import answers, is_local
-from provisioner.providers.nspawn.network import routes_over
+from provisioner.providers.routes import routes_over
 from provisioner.shell import run
 from provisioner.spec import VagrantOptions
 
 NEEDED = ("vagrant", "qemu-system-x86_64", "qemu-img", "libvirtd")
 NO_QEMU = "not asked: no QEMU yet"
+KVM_IN_WORDS = {
+    KvmVerdict.USABLE: "usable",
+    KvmVerdict.BROKEN: "present, but cannot boot a guest",
+    KvmVerdict.ABSENT: "absent",
+}
 # An allowance in MiB, not a measurement: of a machine, and once more for the box of them all.
 NODE_DISK_MIB = 4000
 # vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 until 2.4.1 (vagrant-libvirt#1749).
@@ -61,7 +66,7 @@ class VmHost:
     def kvm(self) -> Answer:
         """Whether KVM boots a guest; else emulation serves, unless the spec insists."""
         if DEVICE.exists() and not shutil.which("qemu-system-x86_64"):
-            return True, NO_QEMU, ""
+            return True, NO_QEMU, "", KvmVerdict.NO_QEMU
         if self.options.driver == "qemu":
             return True, "not asked: the spec wants emulation", ""
         if self.driver:
@@ -71,17 +76,13 @@ class VmHost:
             said = "offered by libvirt there" if offered else "not offered by libvirt there"
             return offered or self.options.driver != "kvm", f"{said}; no guest was booted", ""
         found = probe_kvm()
-        words = {
-            "usable": "usable",
-            "broken": "present, but cannot boot a guest",
-            "absent": "absent",
-        }[found.verdict]
-        if found.verdict == "usable":
+        words = KVM_IN_WORDS[found.verdict]
+        if found.verdict == KvmVerdict.USABLE:
             inner = "nested guests too" if nested() else "no nested guests"
-            return True, f"{words}: {found.detail}, {inner}", ""
+            return True, f"{words}: {found.detail}, {inner}", "", found.verdict
         detail = f"{words}: {found.detail}; emulation, ten times slower, takes its place"
         hint = "Set provider.driver to auto or qemu, or enable virtualisation in the firmware."
-        return self.options.driver != "kvm", detail, hint
+        return self.options.driver != "kvm", detail, hint, found.verdict
 
     def nesting(self) -> Answer:
         """Whether guests may run guests, where the spec asks for it."""

@@ -8,55 +8,70 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
 
 from provisioner.errors import CommandError, HostError, LabError
-from provisioner.model import DOCKER_DISK, Event, Finding, Listener, Machine, Node, Snapshot
+from provisioner.model import (
+    DOCKER_DISK,
+    Event,
+    Finding,
+    Listener,
+    Machine,
+    MachineImage,
+    Node,
+    Traits,
+)
 from provisioner.providers.libvirt.bootstrap_access import let_root_in
 from provisioner.providers.libvirt.boxes import boxes_at_rest, pool_with_box
 from provisioner.providers.libvirt.diagnosis import console_tail, why_no_answer
-from provisioner.providers.libvirt.emulation import ROLE_VARS, SLOWNESS, STOP_SECONDS
+from provisioner.providers.libvirt.emulation import SLOWNESS, STOP_SECONDS
 from provisioner.providers.libvirt.hypervisor import POOL, POOL_PATH, Hypervisor
-from provisioner.providers.libvirt.kvm import probe_kvm
+from provisioner.providers.libvirt.kvm import KvmVerdict, probe_kvm
 from provisioner.providers.libvirt.preflight import VmHost, probe_vm_host
 from provisioner.providers.libvirt.service import answers, ensure_service, hop_of
 from provisioner.providers.libvirt.snapshots import Snapshots
 from provisioner.providers.libvirt.vagrantcli import PHASE, Vagrant
-from provisioner.providers.nspawn.network import short
-from provisioner.providers.ssh import ReachedBySsh, make_key
+from provisioner.providers.naming import label_of
+from provisioner.providers.ssh import ReachedBySsh, SshAccess, make_key
 from provisioner.render import BOOT_SECONDS, BoxFile, VagrantLab, render_vagrantfile
-from provisioner.spec import VagrantOptions
-
-ARTIFACTS = "/var/lib/kubelab/artifacts"
+from provisioner.spec import LabSpec, VagrantOptions
 
 
 @dataclass
 class VagrantProvider(ReachedBySsh):
-    """The virtual machines of one lab. ``box`` may be missing where nothing is created."""
+    """The virtual machines of one lab.
+
+    ``vagrant_home`` holds boxes, for all labs of this user; ``python`` is the version in the box.
+    """
 
     lab: str
     folder: Path
     nodes: Sequence[Node]
     network: IPv4Network
     options: VagrantOptions
-    box: BoxFile | None = None
-    vagrant_home: Path = Path("/nonexistent")
+    vagrant_home: Path
+    python: str = "3"
     name: str = "vagrant"
 
     @property
-    def slowness(self) -> float:
-        """How many times slower than this host its machines are; deadlines are that much later."""
-        return SLOWNESS[self.driver]
+    def traits(self) -> Traits:
+        """What is peculiar about its machines."""
+        disk = DOCKER_DISK if self.options.docker_disk_gib else ""
+        return Traits(slowness=SLOWNESS[self.driver], runtime_disk=disk, python=self.python)
 
     @property
-    def hop(self) -> str:
-        """The host of a libvirt that is not here: only it reaches its machines."""
-        return hop_of(self.options.uri)
+    def access(self) -> SshAccess:
+        """How its machines are reached: those of another host's libvirt only by way of that."""
+        return SshAccess.of_lab(self.folder / "ssh", self._hop, SLOWNESS[self.driver])
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The lab's snapshots, running state included."""
+        return Snapshots(self.hypervisor, self.nodes, self._go_on)
 
     @property
     def label(self) -> str:
         """The lab's name at libvirt, where a lab of the same name may live in another folder."""
-        return f"{self.lab}-{short(str(self.folder.resolve()), 6)}"
+        return label_of(self.lab, self.folder)
 
     @property
     def prefix(self) -> str:
@@ -83,9 +98,9 @@ class VagrantProvider(ReachedBySsh):
             return self.options.driver
         if begun := self._begun_with():
             return begun
-        if self.hop:
+        if self._hop:
             return "kvm" if self.hypervisor.offers_kvm() else "qemu"
-        return "kvm" if probe_kvm().verdict == "usable" else "qemu"
+        return "kvm" if probe_kvm().verdict == KvmVerdict.USABLE else "qemu"
 
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
@@ -95,7 +110,7 @@ class VagrantProvider(ReachedBySsh):
             ensure_service(options.uri)
         return probe_vm_host(VmHost(self.hypervisor, self.nodes, self.network, options, begun))
 
-    def create(self, nodes: Sequence[Node], listen: Listener) -> None:
+    def create(self, nodes: Sequence[Node], image: MachineImage, listen: Listener) -> None:
         """Make the machines that are missing, start those that are stopped, wait for SSH.
 
         Raises:
@@ -106,7 +121,7 @@ class VagrantProvider(ReachedBySsh):
         self.folder.mkdir(parents=True, exist_ok=True)
         make_key(self.access.key, f"kubelab-{self.lab}")
         if any(self._is_half_made(node) for node in self.nodes):
-            self._make(listen)
+            self._make(image, listen)
         self.hypervisor.wake()
         for node in nodes:
             if self.hypervisor.facts(node.name).state != "running":
@@ -146,61 +161,15 @@ class VagrantProvider(ReachedBySsh):
             for n, f in zip(self.nodes, found, strict=True)
         ]
 
-    def snapshots(self) -> list[Snapshot]:
-        """The snapshots that every machine of the lab has."""
-        return self._shots.list()
-
-    def save(self, name: str, listen: Listener) -> None:
-        """Keep the state of all machines together, running state included.
-
-        Raises:
-            LabError: there is one of that name, or libvirt refuses.
-        """
-        self._shots.save(name, listen)
-
-    def restore(self, name: str, listen: Listener) -> None:
-        """Bring all machines back to a snapshot, with their clocks set to the present.
-
-        Those that were stopped when it was saved are stopped then.
-
-        Raises:
-            LabError: there is none of that name, or libvirt refuses.
-        """
-        self.hypervisor.wake()
-        ran = self._shots.restore(name, listen)
-        awake = [node for node in self.nodes if node.name in ran]
-        self._in_parallel(self._await, awake, listen)
-        for node in awake:
-            self.exec(node, ["date", "--utc", "--set", f"@{int(time.time())}"])
-
-    def forget(self, name: str) -> None:
-        """Delete a snapshot.
-
-        Raises:
-            LabError: there is none of that name.
-        """
-        self._shots.delete(name)
-
-    def on_nodes(self, folder: Path) -> str:  # noqa: ARG002
-        """Where an artifact set is on nodes: roles copy it, unless the box brought it."""
-        return ARTIFACTS
-
-    def group_vars(self) -> dict[str, Any]:
-        """How hosts are reached, and role variables for what is peculiar about these machines."""
-        docker = {
-            "disk": DOCKER_DISK,
-            "mount": "/var/lib/docker",
-            "services": ["docker.socket", "docker.service"],
-        }
-        return {
-            **self.access.group_vars(),
-            "storage_volumes": [docker] if self.options.docker_disk_gib else [],
-            **(ROLE_VARS if self.driver == "qemu" else {}),
-        }
-
     @property
-    def _shots(self) -> Snapshots:
-        return Snapshots(self.hypervisor, [node.name for node in self.nodes])
+    def _hop(self) -> str:
+        return hop_of(self.options.uri)
+
+    def _go_on(self, nodes: Sequence[Node], listen: Listener) -> None:
+        """Wait for SSH after a restore, and set the clocks to the present."""
+        self._in_parallel(self._await, nodes, listen)
+        for node in nodes:
+            self.exec(node, ["date", "--utc", "--set", f"@{int(time.time())}"])
 
     def _begun_with(self) -> str:
         """The driver that the lab's machines have, or an empty text where there are none yet."""
@@ -227,15 +196,14 @@ class VagrantProvider(ReachedBySsh):
             return True
         return node.address not in self.access.trusted()
 
-    def _make(self, listen: Listener) -> None:
-        if self.box is None:
-            raise HostError("no box", "", "Run `kubelab artifacts build` first.")
+    def _make(self, image: MachineImage, listen: Listener) -> None:
+        box = BoxFile(f"kubelab/{image.name}", image.path.as_uri())
         lab = VagrantLab(
             lab=self.lab,
             nodes=self.nodes,
             network=self.network,
             driver=self.driver,
-            box=self.box,
+            box=box,
             prefix=self.prefix,
             mark=self.hypervisor.mark,
             pool=POOL,
@@ -245,8 +213,8 @@ class VagrantProvider(ReachedBySsh):
         draft.write_text(render_vagrantfile(lab, self.options), encoding="utf-8")
         draft.replace(self.folder / "Vagrantfile")
         names = [node.name for node in self.nodes]
-        with pool_with_box(self.hypervisor, self.vagrant_home, self.box, listen):
-            self._forget_remains()
+        with pool_with_box(self.hypervisor, self.vagrant_home, box, listen):
+            self._remove_remains()
             waiting = self.vagrant.up(names, listen, seconds=BOOT_SECONDS[self.driver])
         if waiting:
             raise why_no_answer(self.hypervisor, waiting[0], POOL_PATH, self.vagrant.log)
@@ -254,7 +222,7 @@ class VagrantProvider(ReachedBySsh):
         let_in = [let_root_in(n, keys[n.name], self.access) for n in self.nodes]
         self.access.trust(let_in)
 
-    def _forget_remains(self) -> None:
+    def _remove_remains(self) -> None:
         """Remove what a killed run left with which vagrant never got to the end."""
         finished = self.vagrant.finished_ids()
         for domain in list(self.hypervisor.own_domains()):
@@ -287,3 +255,12 @@ class VagrantProvider(ReachedBySsh):
         with ThreadPoolExecutor(max_workers=16) as pool:
             for future in [pool.submit(act, node, listen) for node in nodes]:
                 future.result()
+
+
+def provider_of(spec: LabSpec, folder: Path, vagrant_home: Path, python: str) -> VagrantProvider:
+    """The provider of a lab whose files are in ``folder``."""
+    assert isinstance(spec.provider, VagrantOptions)
+    network = IPv4Network(spec.networks.node)
+    return VagrantProvider(
+        spec.name, folder, spec.machines, network, spec.provider, vagrant_home, python
+    )

@@ -1,6 +1,6 @@
 """Snapshots of all virtual machines of a lab together, running state included."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import libvirt
 
 from provisioner.errors import LabError
-from provisioner.model import Event, Listener, Snapshot
+from provisioner.model import Event, Listener, Node, Snapshot
 from provisioner.providers.libvirt.hypervisor import Hypervisor, in_words
 
 PHASE = "snapshot"
@@ -17,16 +17,20 @@ PHASE = "snapshot"
 
 @dataclass
 class Snapshots:
-    """The snapshots of some nodes. They lie in the domains' disks (qcow2), and go with them."""
+    """The snapshots of a lab's nodes. They lie in the domains' disks (qcow2), and go with them.
+
+    ``go_on`` is called with the nodes that run again after a restore.
+    """
 
     hypervisor: Hypervisor
-    nodes: Sequence[str]
+    nodes: Sequence[Node]
+    go_on: Callable[[Sequence[Node], Listener], None]
 
     def list(self) -> list[Snapshot]:
         """Those that every node has, oldest first: one that was cut off is not among them."""
         every: dict[str, list[Any]] = {}
         for node in self.nodes:
-            domain = self.hypervisor.domain(node)
+            domain = self.hypervisor.domain(node.name)
             for snapshot in domain.listAllSnapshots() if domain else []:
                 every.setdefault(snapshot.getName(), []).append(snapshot)
         whole = [found for found in every.values() if len(found) == len(self.nodes)]
@@ -56,15 +60,21 @@ class Snapshots:
                 domain.snapshotCreateXML(text)
                 listen(Event(PHASE, "save", "changed", node))
 
-    def restore(self, name: str, listen: Listener) -> set[str]:
+    def restore(self, name: str, listen: Listener) -> None:
         """Bring all back, paused; then let all go on at the same moment.
 
-        Returns the nodes that ran when it was saved, and run again.
+        Those that were stopped when it was saved are stopped then.
 
         Raises:
             LabError: there is none of that name, or libvirt refuses.
         """
+        self.hypervisor.wake()
         self._refuse_unknown(name)
+        ran = self._revert(name, listen)
+        self.go_on([node for node in self.nodes if node.name in ran], listen)
+
+    def _revert(self, name: str, listen: Listener) -> set[str]:
+        """Do it; returns the nodes that ran when it was saved, and run again."""
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
         domains, ran = self._domains(), set()
         with _refused("restore"):
@@ -99,7 +109,7 @@ class Snapshots:
                     snapshot.delete()
 
     def _domains(self) -> dict[str, Any]:
-        found = {node: self.hypervisor.domain(node) for node in self.nodes}
+        found = {node.name: self.hypervisor.domain(node.name) for node in self.nodes}
         lacking = [node for node, domain in found.items() if domain is None]
         if lacking:
             raise LabError(f"no machine {', '.join(lacking)}", "", "Run `kubelab up` first.")

@@ -46,7 +46,7 @@ def let_pass(bridge: str, comment: str) -> None:
         run(["nft", "-f", "-"], stdin="".join(lines))
 
 
-def forget(comment: str) -> None:
+def remove_rules(comment: str) -> None:
     """Remove what ``let_pass`` put there."""
     lines = [f"delete rule {chain} handle {handle}\n" for chain, handle in _ours(comment)]
     if lines:

@@ -4,13 +4,17 @@ All mounts of a machine live in a mount namespace of its own, which ends with it
 machine that is killed leaves nothing mounted on the host.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import LabError
-from provisioner.model import Node
-from provisioner.providers.nspawn.network import LabNetwork, short, uplink_mtu
+from provisioner.model import MachineImage, Node
+from provisioner.providers.naming import short
+from provisioner.providers.nspawn import baked
+from provisioner.providers.nspawn.network import LabNetwork
+from provisioner.providers.routes import uplink_mtu
 from provisioner.providers.ssh import make_key
 from provisioner.shell import run, spawn
 
@@ -84,14 +88,12 @@ exec systemd-nspawn "$@"
 
 @dataclass(frozen=True)
 class MachinePlan:
-    """All that it takes to start one machine."""
+    """One machine, and where its files are."""
 
     lab: str
     node: Node
     folder: Path
-    root: Path
     network: LabNetwork
-    mounts: Mapping[Path, str]
 
     @property
     def upper(self) -> Path:
@@ -105,6 +107,17 @@ class MachinePlan:
         It stays when the catalogue moves on: files laid over another root would fit nothing.
         """
         return self.folder / "lower"
+
+    @property
+    def mounts_file(self) -> Path:
+        """The folders of this host that the machine sees, as it was last made with."""
+        return self.folder / "mounts.json"
+
+    @property
+    def mounts(self) -> Mapping[str, str]:
+        """Those folders, each with where the machine sees it."""
+        found: dict[str, str] = json.loads(self.mounts_file.read_text(encoding="utf-8"))
+        return found
 
     @property
     def work(self) -> Path:
@@ -127,10 +140,15 @@ class MachinePlan:
         return self.upper / "etc/ssh/ssh_host_ed25519_key"
 
     @property
+    def docker(self) -> Path:
+        """What docker keeps."""
+        return self.folder / "docker"
+
+    @property
     def disks(self) -> dict[Path, str]:
         """Folders on the real disk: docker's overlay2 cannot stand on another overlay."""
         return {
-            self.folder / "docker": "/var/lib/docker",
+            self.docker: "/var/lib/docker",
             self.folder / "kubelet": "/var/lib/kubelet",
         }
 
@@ -162,16 +180,20 @@ def known_host(plan: MachinePlan) -> str:
     return f"{plan.node.address} {kind} {key}\n"
 
 
-def prepare(plan: MachinePlan, public_key: str) -> None:
+def prepare(plan: MachinePlan, image: MachineImage, public_key: str) -> None:
     """Write what makes the common root this machine, which must not run meanwhile.
 
     Everything is written anew each time except its SSH host key, so what was cut off is mended.
     """
+    if image.docker_store and not plan.docker.exists():
+        baked.clone(image.docker_store, plan.docker)
     # Machines with a kernel of their own have the last one; here a pod of kube-proxy would make it.
     made = (plan.upper, plan.work, plan.place, *plan.disks, plan.upper / "usr/lib/modules")
     for folder in made:
         folder.mkdir(parents=True, exist_ok=True)
-    _link(plan.lower, str(plan.root))
+    _link(plan.lower, str(image.path))
+    mounts = {str(here): there for here, there in image.mounts.items()}
+    _put(plan.mounts_file, json.dumps(mounts))
     units = plan.upper / "etc/systemd/system"
     _put(plan.upper / "etc/hostname", f"{plan.node.name}\n")
     # The root's own would make all machines the same one to Kubernetes.
@@ -201,7 +223,7 @@ def _link(path: Path, target: str) -> None:
         path.symlink_to(target)
 
 
-def forget(lab: str, node: str) -> None:
+def remove_link(lab: str, node: str) -> None:
     """Remove the one thing that a killed machine leaves on the host for a moment: its link.
 
     It goes by itself some time after its last process; a start in that moment would find it there.
@@ -229,7 +251,7 @@ def launch(plan: MachinePlan, groups: list[Path]) -> Callable[[], bool]:
             f"{plan.lower} -> {plan.lower.readlink()}",
             "Run `kubelab destroy` and `kubelab up`: a machine cannot be laid over another root.",
         )
-    forget(plan.lab, plan.node.name)
+    remove_link(plan.lab, plan.node.name)
     layers = {"lowerdir": plan.lower.resolve(), "upperdir": plan.upper, "workdir": plan.work}
     overlay = ",".join(f"{key}={path}" for key, path in layers.items())
     words = [overlay, str(plan.place), *map(str, groups), "--", *_options(plan)]

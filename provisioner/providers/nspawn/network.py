@@ -1,8 +1,6 @@
 """The network of a lab on this host: a bridge, its address, and a table of NAT rules."""
 
 import fcntl
-import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import HostError
+from provisioner.providers.naming import short
 from provisioner.providers.nspawn import firewall
+from provisioner.providers.routes import ip, routes_over, uplink_mtu
 from provisioner.shell import lend, run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -40,36 +40,6 @@ table ip {table} {{
   }}
 }}
 """
-
-
-def short(lab: str, length: int = 8) -> str:
-    """A stable name for a lab, short enough for links (15 characters at most, says the kernel)."""
-    return hashlib.sha256(lab.encode()).hexdigest()[:length]
-
-
-def _ip(*args: str) -> list[dict[str, Any]]:
-    answer: list[dict[str, Any]] = json.loads(run(["ip", "-j", *args]).stdout or "[]")
-    return [entry for entry in answer if entry]
-
-
-def _devices(route: dict[str, Any]) -> list[str]:
-    """The links that a route uses: several for a route of many ways, none for a blackhole."""
-    return [hop["dev"] for hop in (route, *route.get("nexthops", ())) if "dev" in hop]
-
-
-def uplink_mtu() -> int:
-    """The smallest MTU of the links that the default route uses; 1500 where there is none."""
-    names = {name for route in _ip("route", "show", "default") for name in _devices(route)}
-    return min((int(_ip("link", "show", "dev", name)[0]["mtu"]) for name in names), default=1500)
-
-
-def routes_over(network: IPv4Network) -> Iterator[tuple[str, str, list[str]]]:
-    """This host's routes that overlap a network: where to, by which way, and the links in it."""
-    for route in _ip("route", "show", "table", "main"):
-        place, devices = str(route["dst"]), _devices(route)
-        if place != "default" and IPv4Network(place, strict=False).overlaps(network):
-            way = f"dev {', '.join(devices)}" if devices else str(route.get("type", "no way"))
-            yield place, way, devices
 
 
 @contextmanager
@@ -179,13 +149,13 @@ class LabNetwork:
     def remove(self) -> None:
         """Remove what ``make`` made, and nothing else."""
         with _alone():
-            firewall.forget(self.table)
+            firewall.remove_rules(self.table)
             if run(["nft", "list", "table", "ip", self.table], check=False).code == 0:
                 run(["nft", "delete", "table", "ip", self.table])
             link = self._link()
             if link and link["address"] == self.mac:
                 run(["ip", "link", "delete", self.bridge])
-            others = [x for x in _ip("link", "show", "type", "bridge") if _is_ours(x)]
+            others = [x for x in ip("link", "show", "type", "bridge") if _is_ours(x)]
             if FORWARD_BEFORE.is_file() and not others:
                 FORWARD.write_text("0")
                 FORWARD_BEFORE.unlink()
@@ -193,7 +163,7 @@ class LabNetwork:
     def _link(self) -> dict[str, Any]:
         if not Path("/sys/class/net", self.bridge).exists():
             return {}
-        return _ip("link", "show", "dev", self.bridge)[0]
+        return ip("link", "show", "dev", self.bridge)[0]
 
 
 def _is_ours(link: dict[str, Any]) -> bool:

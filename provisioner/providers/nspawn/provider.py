@@ -1,35 +1,41 @@
 """Machine containers of systemd-nspawn: real systemd, sshd, docker and kubelet, no hypervisor."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
 
 import tenacity
 
-from provisioner.errors import CommandError, HostError, LabError
-from provisioner.model import Event, Finding, Listener, Machine, Node, Snapshot
+from provisioner.errors import CommandError, LabError
+from provisioner.model import (
+    Event,
+    Finding,
+    Listener,
+    Machine,
+    MachineImage,
+    MachineState,
+    Node,
+    Traits,
+)
+from provisioner.providers.naming import label_of
 from provisioner.providers.nspawn import machine
 from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of
-from provisioner.providers.nspawn.network import LabNetwork, short
+from provisioner.providers.nspawn.network import LabNetwork
 from provisioner.providers.nspawn.preflight import probe_host
-from provisioner.providers.ssh import ReachedBySsh, make_key
+from provisioner.providers.ssh import ReachedBySsh, SshAccess, make_key
 from provisioner.shell import run, tail
+from provisioner.spec import LabSpec, MachineOptions
 
 PHASE = "machines"
 SSH_SECONDS = 60.0
 # A machine that runs and is busy may be slow to let us in; by force only when it is hopeless.
 BUSY_SECONDS = 20.0
 STOP_SECONDS = 30.0
-NO_SNAPSHOTS = LabError(
-    "machine containers have no snapshots",
-    "The state of their processes is in this host's kernel.",
-    "Take a profile with virtual machines, like debian12; `kubelab stop` keeps the disks.",
-)
+TRAITS = Traits(shared_kernel=True, own_swap=False, own_disk=False, host_folders=True)
 
 
 @dataclass
@@ -37,8 +43,6 @@ class MachineProvider(ReachedBySsh):
     """The machines of one lab on this host.
 
     ``inside`` are the ranges of pods and services, which are never looked for outside the lab.
-    ``root`` is the tree that they all start from (never written to); ``mounts`` are folders of this
-    host and where machines see them, read-only. Both may be missing where nothing is created.
     """
 
     lab: str
@@ -47,15 +51,20 @@ class MachineProvider(ReachedBySsh):
     network: IPv4Network
     inside: tuple[IPv4Network, ...]
     nat: bool = True
-    root: Path | None = None
-    mounts: Mapping[Path, str] = field(default_factory=dict)
     name: str = "machine"
+    traits: Traits = TRAITS
+    snapshots: None = None
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     @property
     def label(self) -> str:
         """The lab's name on this host, where a lab of the same name may live in another folder."""
-        return f"{self.lab}-{short(str(self.folder.resolve()), 6)}"
+        return label_of(self.lab, self.folder)
+
+    @property
+    def access(self) -> SshAccess:
+        """How its machines are reached."""
+        return SshAccess.of_lab(self.folder / "ssh")
 
     @property
     def net(self) -> LabNetwork:
@@ -68,21 +77,23 @@ class MachineProvider(ReachedBySsh):
         asleep = [node for node in self.nodes if self._state(node) != "running"]
         return probe_host(self.folder, self.net, len(new), len(asleep))
 
-    def create(self, nodes: Sequence[Node], listen: Listener) -> None:
+    def create(self, nodes: Sequence[Node], image: MachineImage, listen: Listener) -> None:
         """Make the machines that are missing, start those that are stopped, wait for SSH.
 
         Raises:
             HostError: this host cannot serve; nothing was changed.
             LabError: a machine did not come up.
         """
-        if self.root is None:
-            raise HostError("no machine root", "", "Run `kubelab artifacts build` first.")
         self.folder.mkdir(parents=True, exist_ok=True)
         make_key(self.access.key, f"kubelab-{self.lab}")
         self.net.make()
         plans = [self._plan(node) for node in self.nodes if node in nodes or self._is_made(node)]
         self.access.trust(machine.known_host(plan) for plan in plans)
-        self._in_parallel(self._bring_up, [p for p in plans if p.node in nodes], listen)
+
+        def bring_up(plan: machine.MachinePlan, listen: Listener) -> None:
+            self._bring_up(plan, image, listen)
+
+        self._in_parallel(bring_up, [plan for plan in plans if plan.node in nodes], listen)
 
     def stop(self, nodes: Sequence[Node], listen: Listener) -> None:
         """Shut the machines down, by force after a deadline; their disks stay."""
@@ -94,7 +105,7 @@ class MachineProvider(ReachedBySsh):
             listen(Event(PHASE, "stop", "start", group.node))
             group.kill()
             group.remove()
-            machine.forget(self.label, group.node)
+            machine.remove_link(self.label, group.node)
             listen(Event(PHASE, "stop", "changed", group.node))
         self.net.remove()
         for place in (self.folder / "machines", self.folder / "ssh"):
@@ -104,52 +115,12 @@ class MachineProvider(ReachedBySsh):
         """Every machine of the lab as it is now."""
         return [self._facts(node) for node in self.nodes]
 
-    def snapshots(self) -> list[Snapshot]:
-        """None: the state of a machine's processes is this host's kernel's."""
-        return []
-
-    def save(self, name: str, listen: Listener) -> None:  # noqa: ARG002
-        """Raises LabError."""
-        raise NO_SNAPSHOTS
-
-    def restore(self, name: str, listen: Listener) -> None:  # noqa: ARG002
-        """Raises LabError."""
-        raise NO_SNAPSHOTS
-
-    def forget(self, name: str) -> None:  # noqa: ARG002
-        """Raises LabError."""
-        raise NO_SNAPSHOTS
-
-    def on_nodes(self, folder: Path) -> str:
-        """Where a folder of this host is on nodes, by the mounts that they have."""
-        place = next(host for host in self.mounts if folder.is_relative_to(host))
-        return f"{self.mounts[place]}/{folder.relative_to(place)}"
-
-    def group_vars(self) -> dict[str, Any]:
-        """How hosts are reached, and role variables for what is peculiar about these machines."""
-        return {
-            **self.access.group_vars(),
-            # The disk and the swap are the host's, and shared by all machines.
-            "node_swap_off": False,
-            "kubernetes_kubelet_config": {
-                "failSwapOn": False,
-                "evictionHard": {"nodefs.available": "1Gi", "memory.available": "100Mi"},
-                "imageGCHighThresholdPercent": 100,
-            },
-            # Connection tracking is the host's: its limits cannot be set from inside.
-            "control_plane_kube_proxy_config": {"conntrack": {"maxPerCore": 0}},
-            # The kernel is the host's, and its configuration is not on the machine's disk.
-            "control_plane_ignore_preflight_errors": ["SystemVerification"],
-        }
-
     def _plan(self, node: Node) -> machine.MachinePlan:
         return machine.MachinePlan(
             lab=self.label,
             node=node,
             folder=self.folder / "machines" / node.name,
-            root=self.root or Path("/nonexistent"),
             network=self.net,
-            mounts=self.mounts,
         )
 
     def _facts(self, node: Node) -> Machine:
@@ -160,7 +131,7 @@ class MachineProvider(ReachedBySsh):
         memory = MachineGroup(self.label, node.name).memory_mib()
         return Machine(node.name, state, node.address, memory, int(disk))
 
-    def _state(self, node: Node) -> Any:
+    def _state(self, node: Node) -> MachineState:
         if MachineGroup(self.label, node.name).processes():
             return "running"
         return "stopped" if self._is_made(node) else "absent"
@@ -168,7 +139,7 @@ class MachineProvider(ReachedBySsh):
     def _is_made(self, node: Node) -> bool:
         return (self.folder / "machines" / node.name).is_dir()
 
-    def _bring_up(self, plan: machine.MachinePlan, listen: Listener) -> None:
+    def _bring_up(self, plan: machine.MachinePlan, image: MachineImage, listen: Listener) -> None:
         host = plan.node.name
         group = MachineGroup(self.label, host)
         if group.processes():
@@ -180,7 +151,7 @@ class MachineProvider(ReachedBySsh):
             # Half-dead: a start that was cut off, or a machine whose init hangs.
             group.kill()
         listen(Event(PHASE, "start", "start", host))
-        machine.prepare(plan, self.access.public)
+        machine.prepare(plan, image, self.access.public)
         is_alive = machine.launch(plan, group.make(plan.node.cpus, plan.node.memory_mib))
         try:
             self.access.wait(plan.node.address, SSH_SECONDS, lambda: is_alive() and self._goes_on())
@@ -224,7 +195,7 @@ class MachineProvider(ReachedBySsh):
         except LabError:
             group.kill()
         group.remove()
-        machine.forget(self.label, host)
+        machine.remove_link(self.label, host)
         listen(Event(PHASE, "stop", "changed", host))
 
     def _goes_on(self) -> bool:
@@ -266,3 +237,11 @@ def _remove_tree(place: Path) -> None:
     """Remove a folder; a mount of a machine that just died may hold it for a moment."""
     # Mount points of ours live in the machines' own namespaces; one here is somebody else's.
     run(["rm", "-rf", "--one-file-system", str(place)], timeout=300)
+
+
+def provider_of(spec: LabSpec, folder: Path) -> MachineProvider:
+    """The provider of a lab whose files are in ``folder``."""
+    assert isinstance(spec.provider, MachineOptions)
+    inside = (IPv4Network(spec.networks.pod), IPv4Network(spec.networks.service))
+    network = IPv4Network(spec.networks.node)
+    return MachineProvider(spec.name, folder, spec.machines, network, inside, spec.provider.nat)

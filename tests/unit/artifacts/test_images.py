@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from provisioner.artifacts.images import shared_layer, write_image
-from provisioner.catalog.load import Image, Layer
+from provisioner.catalog.model import Image, Layer
 
 
 @pytest.fixture

@@ -5,15 +5,23 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.catalog.load import FILES, builds_of, load_catalog
+from provisioner.artifacts.offer import offers, workshop_of
+from provisioner.artifacts.sources import source_of
+from provisioner.catalog.load import FOLDER, load_catalog
 from provisioner.errors import SpecError
+from provisioner.model import Choice
+from provisioner.spec import Artifacts
+
+FILES = sorted(FOLDER.glob("*.yml"))
+CLUSTER = [
+    Choice("kubernetes", "kubernetes", "kubernetes.version", "1.20.2"),
+    Choice("cni", "flannel", "cni.name"),
+]
 
 
-def test_every_key_is_a_default_of_the_role():
-    keys = [key for file in FILES for key in yaml.safe_load(file.read_text())]
-    assert all(key.startswith("artifacts_") for key in keys)
-    # Ansible takes one of two, and does not merge them.
-    assert len(keys) == len(set(keys))
+def test_every_file_has_one_key_of_its_own_name():
+    for file in FILES:
+        assert list(yaml.safe_load(file.read_text())) == [f"artifacts_{file.stem}"]
 
 
 def test_no_registry_is_named():
@@ -23,22 +31,28 @@ def test_no_registry_is_named():
 
 
 def test_every_file_of_a_publisher_has_a_sum():
-    for name, build in load_catalog({}).upstream.items():
-        for file in build.files.values():
+    workshop = workshop_of(Artifacts(source="upstream"))
+    for name in workshop.catalog.upstream:
+        for file in source_of(name, workshop).build.files.values():
             assert re.fullmatch("[0-9a-f]{64}", file.sha256), name
             assert file.url.startswith("https://"), name
 
 
 def test_a_publisher_offers_what_packages_do_not():
-    catalog = load_catalog({})
-    assert set(catalog.from_upstream().offered) - set(catalog.offered) == {"1.31.14"}
+    here, there = (
+        set(offers(Artifacts(source=source)).components["kubernetes"])
+        for source in ("packages", "upstream")
+    )
+    assert there - here == {"1.31.14"}
 
 
 def test_a_lab_finds_its_images_and_builds():
     catalog = load_catalog({})
-    assert catalog.image("pause", "1.20.2", "flannel") == "kubelab.local/pause:3.2"
-    assert catalog.image("flannel", "1.20.2", "flannel").startswith("kubelab.local/flannel:v")
-    names = set(builds_of(catalog, catalog.bundles("1.20.2", "flannel")))
+    kubernetes, flannel = catalog.resolve(CLUSTER)
+    assert catalog.reference("pause", kubernetes.images["pause"]) == "kubelab.local/pause:3.2"
+    image = flannel.images["flannel"]
+    assert catalog.reference("flannel", image).startswith("kubelab.local/flannel:v")
+    names = set(catalog.builds_of([kubernetes, flannel]))
     assert {"kubernetes-1.20.2", "base", "net"} <= names <= set(catalog.builds)
 
 
@@ -48,39 +62,45 @@ def test_an_override_changes_one_key_and_leaves_its_neighbours():
     after = load_catalog(over)
     assert after.builds["coredns-1.10.1"].version == "v1.9.4"
     assert after.builds["coredns-1.10.1"].module == before.builds["coredns-1.10.1"].module
-    assert after.kubernetes == before.kubernetes
+    assert after.components == before.components
 
 
 @pytest.mark.parametrize(
     ("over", "path"),
     [
         ({"artifacts_colour": 1}, "artifacts_colour"),
-        ({"artifacts_builds": {"net": {"colour": 1}}}, "artifacts_builds.net.debian.colour"),
-        ({"artifacts_builds": {"net": {"source": "ftp"}}}, "artifacts_builds.net"),
+        ({"artifacts_builds": {"net": {"colour": 1}}}, "artifacts_builds.net.colour"),
+        ({"artifacts_builds": {"net": {"source": "ftp"}}}, "artifacts_builds.net.source"),
         (
             {"artifacts_builds": {"coredns-1.10.1": {"toolchain": "9"}}},
             "artifacts_builds.coredns-1.10.1.toolchain",
         ),
         ({"artifacts_layers": {"net": {"build": "nut"}}}, "artifacts_layers.net.build"),
         (
-            {"artifacts_kubernetes": {"1.20.2": {"binaries": {"kubectl": "nut/kubectl"}}}},
-            "artifacts_kubernetes.1.20.2.binaries.kubectl",
+            {"artifacts_kubernetes_1_20_2": {"files": {"bin/kubectl": "nut/kubectl"}}},
+            "artifacts_kubernetes_1_20_2.files.bin/kubectl",
         ),
         (
-            {"artifacts_cni": {"flannel": {"images": {"flannel": {"layers": ["nut"]}}}}},
-            "artifacts_cni.flannel.images.flannel.layers",
+            {"artifacts_kubernetes_1_20_2": {"files": {"bin/../../x": "etcd-3.4/x"}}},
+            "artifacts_kubernetes_1_20_2.files.bin/../../x",
+        ),
+        (
+            {"artifacts_cni_flannel": {"images": {"flannel": {"layers": ["nut"]}}}},
+            "artifacts_cni_flannel.images.flannel.layers",
         ),
     ],
 )
 def test_a_wrong_override_is_refused_with_its_key_path(over, path):
     with pytest.raises(SpecError) as refused:
-        load_catalog(over)
-    assert f"artifacts.overrides.{path}: " in refused.value.details
+        workshop_of(Artifacts(overrides=over))
+    assert refused.value.details.startswith(f"artifacts.overrides.{path}: ")
 
 
 @given(
     st.dictionaries(
-        st.sampled_from(["artifacts_builds", "artifacts_cni", "artifacts_layers", "nonsense"]),
+        st.sampled_from(
+            ["artifacts_builds", "artifacts_cni_flannel", "artifacts_layers", "nonsense"]
+        ),
         st.recursive(
             st.none() | st.integers() | st.text(max_size=8),
             lambda inner: (
@@ -97,6 +117,6 @@ def test_a_wrong_override_is_refused_with_its_key_path(over, path):
 )
 def test_any_override_is_taken_or_refused_but_never_crashes(over):
     try:
-        load_catalog(over)
+        workshop_of(Artifacts(overrides=over))
     except SpecError as refused:
         assert "artifacts.overrides." in refused.details

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.checks.policy import network_policy
 from provisioner.checks.verify import Cluster, Fault
 from provisioner.shell import Result
@@ -33,7 +33,7 @@ class FakeKubectl:
 @pytest.fixture
 def verified(good):
     def run(cni, *, denies, allows=True):
-        spec = parse_spec(good, "lab.yml", known_by)
+        spec = parse_spec(good, "lab.yml", offers)
         spec = spec.model_copy(update={"cni": Weave(name="weave")}) if cni == "weave" else spec
         kubectl = FakeKubectl(denies, allows)
         # No patience: what this cluster does, it does at once.

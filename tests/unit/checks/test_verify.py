@@ -1,6 +1,6 @@
 import pytest
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.checks import questions, verify
 from provisioner.checks.verify import Cluster
 from provisioner.errors import LabError
@@ -32,7 +32,7 @@ def run(good, monkeypatch):
     monkeypatch.setattr(verify.time, "sleep", lambda _: None)
 
     def run(kubectl, slowness=1):
-        cluster = Cluster(parse_spec(good, "lab.yml", known_by), kubectl, None, "image", slowness)
+        cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image", slowness)
         return verify.verify(cluster, {}, {"asked": lambda _: "well"}, lambda _: None)
 
     return run
@@ -77,7 +77,7 @@ class FarKubectl:
 def far(good):
     def ask(answers):
         kubectl = FarKubectl(answers)
-        cluster = Cluster(parse_spec(good, "lab.yml", known_by), kubectl, None, "image")
+        cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
         return kubectl, cluster
 
     return ask

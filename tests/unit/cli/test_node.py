@@ -1,10 +1,10 @@
 import pytest
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.cli.node import checked_node, reset
+from provisioner.context import make_context
 from provisioner.errors import UsageError
 from provisioner.lab import Lab
-from provisioner.phases.machines import make_context
 from provisioner.spec import parse_spec
 
 
@@ -16,8 +16,8 @@ def lab(good):
         data["nodes"][1]["name"] = worker
         lab = Lab(name)
         lab.prepare()
-        lab.save_spec(parse_spec(data, "lab.yml", known_by))
-    return make_context(Lab("here"), Lab("here").load_spec(known_by), lambda _: None)
+        lab.save_spec(parse_spec(data, "lab.yml", offers))
+    return make_context(Lab("here"), Lab("here").load_spec(), lambda _: None)
 
 
 def test_a_node_of_the_lab_passes(lab):

@@ -4,82 +4,86 @@ import dataclasses
 
 import pytest
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.artifact_set import order_of
+from provisioner.artifacts.offer import offers
+from provisioner.cli import common
+from provisioner.context import make_context
 from provisioner.lab import Lab, profiles
 from provisioner.model import Finding
-from provisioner.phases.machines import make_context
-from provisioner.providers.libvirt.preflight import NO_QEMU
+from provisioner.providers.libvirt.kvm import KvmVerdict
 from provisioner.queries import doctor
 from provisioner.spec import read_spec
 
 WELL = [
     Finding("rights", True, "root"),
-    Finding("kvm", True, "usable: a guest booted in 0.2 s, no nested guests"),
+    Finding("kvm", True, "usable: a guest booted in 0.2 s", verdict=KvmVerdict.USABLE),
     Finding("source-go", True, "the module proxy serves"),
 ]
 
 
 @pytest.fixture
 def virtual():
-    return make_context(Lab("centos7"), read_spec(profiles()["centos7"], known_by), lambda _: None)
+    return make_context(Lab("centos7"), read_spec(profiles()["centos7"], offers), lambda _: None)
 
 
-def chosen(virtual, monkeypatch, findings):
-    monkeypatch.setattr(doctor, "doctor_of", lambda _: findings)
-    return doctor.choose(virtual, "embedded")
+def chosen(findings):
+    return doctor.choose("centos7", findings, "embedded")
+
+
+def published(context, *, cached):
+    order = order_of(context.spec, context.workshop)
+    return doctor._published(context.workshop, order, cached=cached)
 
 
 def changed(name, **values):
     return [dataclasses.replace(f, **values) if f.name == name else f for f in WELL]
 
 
-def test_a_host_on_which_all_is_well_gets_virtual_machines(virtual, monkeypatch):
-    assert chosen(virtual, monkeypatch, WELL).profile == "centos7"
+def test_a_host_on_which_all_is_well_gets_virtual_machines():
+    assert chosen(WELL).profile == "centos7"
 
 
 @pytest.mark.parametrize(
     ("findings", "named"),
     [
-        (changed("kvm", detail="present, but cannot boot a guest: ..."), "kvm"),
-        (changed("kvm", detail="absent: no /dev/kvm"), "kvm"),
+        (changed("kvm", verdict=KvmVerdict.BROKEN), "kvm"),
+        (changed("kvm", verdict=KvmVerdict.ABSENT), "kvm"),
         (changed("source-go", ok=False), "source-go"),
         (changed("rights", ok=False), "rights"),
     ],
 )
-def test_anything_that_is_not_well_makes_it_containers_and_is_named(
-    virtual, monkeypatch, findings, named
-):
-    choice = chosen(virtual, monkeypatch, findings)
+def test_anything_that_is_not_well_makes_it_containers_and_is_named(findings, named):
+    choice = chosen(findings)
     assert choice.profile == "embedded"
     assert named in choice.why
     assert choice.as_json()["checks"][0]["name"] == "rights"
 
 
-def test_without_qemu_it_is_installed_and_kvm_asked(virtual, monkeypatch):
-    answers = [changed("kvm", detail=NO_QEMU), WELL]
+def test_without_qemu_it_is_installed_and_kvm_asked(monkeypatch):
+    answers = [changed("kvm", verdict=KvmVerdict.NO_QEMU), WELL]
     installed = []
-    monkeypatch.setattr(doctor, "doctor_of", lambda _: answers.pop(0))
-    monkeypatch.setattr(doctor.InstallHostPackages, "run", lambda *_: installed.append(True))
-    assert doctor.choose(virtual, "embedded").profile == "centos7"
-    assert installed == [True]
+    monkeypatch.setattr(common, "doctor_of", lambda _: answers.pop(0))
+    monkeypatch.setattr(common, "run_recipe", lambda recipe, _: installed.extend(recipe))
+    assert common.make_choice().profile == "centos7"
+    assert [phase.key for phase in installed] == ["host-packages"]
 
 
-def test_nothing_is_installed_where_something_else_is_wrong(virtual, monkeypatch):
-    findings = changed("kvm", detail=NO_QEMU)
+def test_nothing_is_installed_where_something_else_is_wrong():
+    findings = changed("kvm", verdict=KvmVerdict.NO_QEMU)
     findings[0] = dataclasses.replace(findings[0], ok=False)
-    monkeypatch.setattr(doctor.InstallHostPackages, "run", lambda *_: pytest.fail("installed"))
-    assert chosen(virtual, monkeypatch, findings).profile == "embedded"
+    assert not doctor.lacks_only_qemu(findings)
+    assert chosen(findings).profile == "embedded"
 
 
 def test_publishers_of_the_box_the_files_and_the_packages_are_asked(virtual):
-    asked = doctor._published(virtual, cached=False)
+    asked = published(virtual, cached=False)
     assert set(asked) == {"source-box", "source-files", "source-packages"}
     assert asked["source-box"][0].endswith("Vagrant-2004_01.LibVirt.box")
     assert all("$" not in url for urls in asked.values() for url in urls)
-    assert set(doctor._published(virtual, cached=True)) == {"source-packages"}
+    assert set(published(virtual, cached=True)) == {"source-packages"}
 
 
 def test_a_lab_of_packages_asks_no_publisher(virtual):
-    own = read_spec(profiles()["embedded"], known_by)
+    own = read_spec(profiles()["embedded"], offers)
     context = make_context(Lab("embedded"), own, lambda _: None)
-    assert doctor._published(context, cached=False) == {}
+    assert published(context, cached=False) == {}

@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
+from provisioner.context import make_context
 from provisioner.errors import SpecError
 from provisioner.lab import Lab, profiles
 from provisioner.phases.artifacts import BuildArtifacts
-from provisioner.phases.machines import make_context
-from provisioner.phases.refusals import refuse_inputs
+from provisioner.phases.request import CheckRequest
 from provisioner.queries.plan import plan_of
 from provisioner.spec import parse_spec, read_spec
 
 
 @pytest.fixture
 def context():
-    return make_context(Lab("c7"), read_spec(profiles()["centos7"], known_by), lambda _: None)
+    return make_context(Lab("c7"), read_spec(profiles()["centos7"], offers), lambda _: None)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_nothing_is_written(steps, tmp_path):
 def without_sum():
     whole = yaml.safe_load(profiles()["centos7"].read_text())
     whole["artifacts"]["overrides"]["artifacts_boxes"] = {"centos7": {"file": {"sha256": ""}}}
-    return make_context(Lab("c7"), parse_spec(whole, "lab.yml", known_by), lambda _: None)
+    return make_context(Lab("c7"), parse_spec(whole, "lab.yml", offers), lambda _: None)
 
 
 def test_a_box_without_a_sum_is_told_as_such(without_sum):
@@ -64,11 +64,11 @@ def test_a_box_without_a_sum_is_told_as_such(without_sum):
 
 def test_up_refuses_a_box_without_a_sum_before_anything_is_made(without_sum):
     with pytest.raises(SpecError, match=r"artifacts_boxes\.centos7\.file\.sha256"):
-        refuse_inputs(without_sum)
+        CheckRequest().run(without_sum)
 
 
 def test_up_takes_the_profile_as_it_is(context):
-    refuse_inputs(context)
+    CheckRequest().run(context)
 
 
 def test_building_refuses_it_too(without_sum):

@@ -1,40 +1,14 @@
-"""kubeadm's configuration for each version of the catalogue, rendered as Ansible renders it."""
-
-from pathlib import Path
+"""kubeadm's configuration for each of its APIs, rendered as Ansible renders it."""
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
 
-from provisioner.catalog.load import FILE
-
-ROLES = Path(__file__).resolve().parents[3] / "roles"
-TEMPLATES = ROLES / "control_plane/templates"
-VERSIONS = yaml.safe_load(FILE.read_text())["artifacts_kubernetes"]
-SOURCES = [
-    *sorted((ROLES / "artifacts/defaults/main").glob("*.yml")),
-    *(ROLES / f"control_plane/{part}/main.yml" for part in ("defaults", "vars")),
-    *(ROLES / f"{role}/vars/main.yml" for role in ("kubernetes", "reset")),
-]
-
-
-def templar(version: str, **more: object) -> Templar:
-    variables = {key: value for file in SOURCES for key, value in read(file).items()}
-    own = {"inventory_hostname": "master", "node_ip": "10.77.0.10", "kubernetes_version": version}
-    found = Templar(DataLoader(), variables={**variables, **own, **more})
-    found.environment.loader.searchpath = [str(TEMPLATES)]
-    return found
-
-
-def read(file: Path) -> dict[str, object]:
-    return yaml.safe_load(file.read_text())
+from tests.unit.roles.manifests import VERSIONS, manifest, render, templar
 
 
 def documents(version: str, **more: object) -> dict[str, dict]:
-    text = (TEMPLATES / "kubeadm.yml.j2").read_text()
-    rendered = templar(version, **more).do_template(text, preserve_trailing_newlines=True)
-    return {document["kind"]: document for document in yaml.safe_load_all(rendered)}
+    text = render("control_plane", "kubeadm.yml.j2", common_manifest=manifest(version), **more)
+    return {document["kind"]: document for document in yaml.safe_load_all(text)}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -46,11 +20,22 @@ def test_every_version_gets_its_four_parts(version):
         "KubeletConfiguration",
         "KubeProxyConfiguration",
     ]
-    api = VERSIONS[version]["kubeadm_api"]
     cluster = found["ClusterConfiguration"]
-    assert found["InitConfiguration"]["apiVersion"] == cluster["apiVersion"] == api
+    assert found["InitConfiguration"]["apiVersion"] == VERSIONS[version][0]
+    assert cluster["apiVersion"] == VERSIONS[version][0]
     assert cluster["kubernetesVersion"] == f"v{version}"
-    assert cluster["etcd"]["local"]["imageTag"]
+    assert cluster["imageRepository"] == "kubelab.local"
+    assert cluster["etcd"]["local"]["imageTag"] == "3.4.23-0"
+    assert cluster["dns"]["imageTag"] == "1.10.1"
+
+
+@pytest.mark.parametrize("version", ["1.20.2", "1.31.4"])
+def test_the_endpoint_is_that_of_the_api_and_not_of_the_node(version):
+    assert documents(version)["ClusterConfiguration"]["controlPlaneEndpoint"] == "10.77.0.10:6443"
+    found = documents(version, api_endpoint="lb.example:8443")
+    assert found["ClusterConfiguration"]["controlPlaneEndpoint"] == "lb.example:8443"
+    local = found["InitConfiguration"]["localAPIEndpoint"]
+    assert local["advertiseAddress"] == "10.77.0.10"
 
 
 def test_the_socket_follows_from_the_version():
@@ -60,49 +45,46 @@ def test_the_socket_follows_from_the_version():
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "expected"),
     [
         ("1.20.2", {"enable-priority-and-fairness": "false"}),
         ("1.31.4", [{"name": "enable-priority-and-fairness", "value": "false"}]),
     ],
 )
-def test_arguments_of_the_api_server_are_told_in_the_words_of_each_version(version, told):
+def test_arguments_of_the_api_server_have_the_form_of_each_version(version, expected):
     args = {"control_plane_api_server_args": {"enable-priority-and-fairness": "false"}}
-    assert documents(version, **args)["ClusterConfiguration"]["apiServer"]["extraArgs"] == told
+    assert documents(version, **args)["ClusterConfiguration"]["apiServer"]["extraArgs"] == expected
 
 
-def test_keys_of_another_kind_are_told_in_the_words_of_each_version():
+def test_the_kind_of_keys_has_the_form_of_each_version():
     ecdsa = {"control_plane_encryption_algorithm": "ECDSA-P256"}
     old, new = (documents(v, **ecdsa)["ClusterConfiguration"] for v in ("1.20.2", "1.31.4"))
     assert old["featureGates"] == {"PublicKeysECDSA": True}
     assert new["encryptionAlgorithm"] == "ECDSA-P256"
     for version in VERSIONS:
-        unasked = documents(version)["ClusterConfiguration"]
-        assert not {"featureGates", "encryptionAlgorithm"} & set(unasked)
+        default = documents(version)["ClusterConfiguration"]
+        assert not {"featureGates", "encryptionAlgorithm"} & set(default)
 
 
-def test_patience_and_leaders_are_told_in_the_words_of_each_version():
+def test_timeout_and_leader_election_have_the_form_of_each_version():
     slow = {"control_plane_init_timeout": 1200, "control_plane_leader_election": False}
     old, new = documents("1.20.2", **slow), documents("1.31.4", **slow)
     assert old["ClusterConfiguration"]["apiServer"] == {"timeoutForControlPlane": "1200s"}
     assert new["InitConfiguration"]["timeouts"] == {"controlPlaneComponentHealthCheck": "1200s"}
     assert old["ClusterConfiguration"]["scheduler"]["extraArgs"] == {"leader-elect": "false"}
-    told = [{"name": "leader-elect", "value": "false"}]
-    assert new["ClusterConfiguration"]["scheduler"]["extraArgs"] == told
+    expected = [{"name": "leader-elect", "value": "false"}]
+    assert new["ClusterConfiguration"]["scheduler"]["extraArgs"] == expected
 
 
-def test_init_is_known_to_be_done_by_what_its_version_makes():
-    question = "{{ control_plane_kubelet_config }}"
-    assert templar("1.20.2").template(question) == "kubelet-config-1.20"
-    assert templar("1.31.14").template(question) == "kubelet-config"
+@pytest.mark.parametrize(
+    ("version", "name"), [("1.20.2", "kubelet-config-1.20"), ("1.31.14", "kubelet-config")]
+)
+def test_the_last_object_of_init_has_the_name_of_each_version(version, name):
+    asked = templar("control_plane", common_manifest=manifest(version))
+    assert asked.template("{{ control_plane_kubelet_config }}") == name
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_what_is_between_kubelet_and_docker_is_set_up_and_wanted_by_a_reset(version):
-    asked = templar(version)
-    shims = asked.template("{{ kubernetes_shims[kubernetes_cri] }}")
-    services = asked.template("{{ reset_shims[kubernetes_cri] }}")
-    assert len(shims) == len(services) == (0 if version == "1.20.2" else 1)
-    for shim in shims:
-        assert (ROLES / f"kubernetes/tasks/{shim}.yml").is_file()
-        assert shim in VERSIONS[version]["binaries"]
+@pytest.mark.parametrize(("version", "count"), [("1.20.2", 1), ("1.31.4", 2)])
+def test_cri_dockerd_is_one_of_the_services_of_a_version_without_dockershim(version, count):
+    asked = templar("runtime", common_manifest=manifest(version))
+    assert len(asked.template("{{ runtime_services }}")) == count

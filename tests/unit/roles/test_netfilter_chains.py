@@ -27,7 +27,7 @@ COMMIT
 
 @pytest.fixture(scope="module")
 def chains():
-    return module_of("reset", "netfilter_chains")
+    return module_of("netfilter", "netfilter_chains")
 
 
 def test_our_chains_go_with_the_rules_that_lead_into_them(chains):

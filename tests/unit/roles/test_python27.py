@@ -52,7 +52,7 @@ def run(request, tmp_path_factory):
             inventory="localhost,",
             cmdline=f"-c local -e ansible_python_interpreter={PYTHON27} {cmdline}",
             envvars={
-                **environment(folder / "ansible.cfg", slow_hosts=request.param == "mitogen"),
+                **environment(folder / "ansible.cfg", mitogen=request.param == "mitogen"),
                 "ANSIBLE_LIBRARY": ":".join(sorted({str(path.parent) for path in OWN})),
             },
             quiet=True,
@@ -77,6 +77,7 @@ def test_our_modules_run_under_python_2_7(run, tmp_path):
         "docker_images": {"folders": [str(tmp_path)]},
         "kernel_settings": {"modules": [], "sysctls": {}},
         "netfilter_chains": {"prefixes": ["NOT-THERE-"]},
+        "service_current": {"name": "not-there.service", "files": [str(tmp_path)]},
         "storage_volume": {"disk": "not-there", "mount": str(tmp_path / "x"), "filesystem": "xfs"},
     }
     own = {path.stem for path in OWN}
@@ -96,9 +97,9 @@ def test_the_vault_takes_the_place_of_mirrors_that_are_gone(run, tmp_path):
     tasks = yaml.safe_load((PROJECT / "roles/node/tasks/main.yml").read_text())
     task = next(t for t in tasks if "ansible.builtin.yum_repository" in t)
     task["ansible.builtin.yum_repository"]["reposdir"] = str(tmp_path)
-    catalog = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
-    wanted = catalog["artifacts_node_packages"]["centos7"]["repositories"]
-    task["vars"] = {"node_repositories": wanted, "node_family_repositories": {}, "node_proxy": ""}
+    where = {"file": "CentOS-Base", "url": "https://vault.example/", "key": "file:///key"}
+    wanted = {"base": where, "docker": {**where, "file": "docker-ce"}}
+    task["vars"] = {"node_repositories": wanted, "common_repositories": {}, "node_proxy": ""}
     first, second = (run([task])[task["name"]] for _ in range(2))
     assert first["changed"], first
     assert not second["changed"], second
@@ -112,16 +113,3 @@ def test_the_vault_takes_the_place_of_mirrors_that_are_gone(run, tmp_path):
         assert found[name]["skip_if_unavailable"] == "0"
         assert "mirrorlist" not in found[name]
         assert "proxy" not in found[name]
-
-
-def test_packages_are_asked_for_at_their_versions(run):
-    values = yaml.safe_load((PROJECT / "roles/docker/vars/RedHat-7.yml").read_text())
-    catalog = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
-    pinned = {"artifacts_node_packages": catalog["artifacts_node_packages"]}
-    show = {"name": "list", "ansible.builtin.debug": {"msg": "{{ docker_family_packages }}"}}
-    result = run([{**show, "vars": {**pinned, **values}}])["list"]
-    assert result["msg"] == [
-        "containerd.io-1.6.33-3.1.el7",
-        "docker-ce-26.1.4-1.el7",
-        "docker-ce-cli-26.1.4-1.el7",
-    ]

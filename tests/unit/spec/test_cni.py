@@ -1,6 +1,6 @@
 import pytest
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.errors import SpecError
 from provisioner.spec import parse_spec
 
@@ -14,7 +14,7 @@ WEAVE_IMAGES = {
 
 def refusal(spec):
     with pytest.raises(SpecError) as refused:
-        parse_spec(spec, "lab.yml", known_by)
+        parse_spec(spec, "lab.yml", offers)
     return refused.value.details
 
 
@@ -29,7 +29,7 @@ def test_weave_without_its_images_is_refused_with_what_to_give(good):
 def test_weave_with_its_images_passes(good):
     good["cni"] = {"name": "weave", "mtu": 1300, "encryption": True}
     good["artifacts"]["overrides"] = WEAVE_IMAGES
-    assert parse_spec(good, "lab.yml", known_by).cni.mtu == 1300
+    assert parse_spec(good, "lab.yml", offers).cni.mtu == 1300
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.errors import SpecError
 from provisioner.lab import profiles
 from provisioner.spec import LabSpec, parse_spec
@@ -55,7 +55,7 @@ def mutate(data, path, value, how):
 def test_a_mutated_spec_is_read_or_refused_by_key(path, value, how):
     mutated = mutate(GOOD, path, value, how)
     try:
-        assert isinstance(parse_spec(mutated, "lab.yml", known_by), LabSpec)
+        assert isinstance(parse_spec(mutated, "lab.yml", offers), LabSpec)
     except SpecError as error:
         assert error.exit_code == 2
         for line in error.details.splitlines():

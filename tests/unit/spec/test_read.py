@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from provisioner.catalog.load import known_by
+from provisioner.artifacts.offer import offers
 from provisioner.errors import SpecError
 from provisioner.lab import profiles
 from provisioner.spec import LabSpec, parse_spec, read_spec
@@ -10,7 +10,7 @@ from provisioner.spec import LabSpec, parse_spec, read_spec
 
 def refusal(data) -> SpecError:
     with pytest.raises(SpecError) as caught:
-        parse_spec(data, "lab.yml", known_by)
+        parse_spec(data, "lab.yml", offers)
     assert caught.value.exit_code == 2
     return caught.value
 
@@ -18,12 +18,12 @@ def refusal(data) -> SpecError:
 @pytest.mark.parametrize("profile", sorted(profiles()))
 def test_every_profile_is_read(profile):
     # A lab's name is a DNS label.
-    assert read_spec(profiles()[profile], known_by).name == profile.replace(".", "-")
+    assert read_spec(profiles()[profile], offers).name == profile.replace(".", "-")
 
 
 def test_the_resolved_spec_reads_as_itself(good):
-    spec = parse_spec(good, "lab.yml", known_by)
-    assert parse_spec(spec.model_dump(), "resolved", known_by) == spec
+    spec = parse_spec(good, "lab.yml", offers)
+    assert parse_spec(spec.model_dump(), "resolved", offers) == spec
 
 
 def change(data, path, value):
@@ -68,7 +68,8 @@ FAULTS = [
     (("dashboard",), {"node_port": 80}, "dashboard.node_port", "30000 to 32767"),
     (("dashboard",), {"node_port": 30080}, "dashboard.node_port", "exposure NodePort"),
     (("dashboard",), {"nmae": "headlamp"}, "dashboard.nmae", "did you mean 'name'"),
-    (("addons",), [], "addons", "unknown key"),
+    (("addons",), ["nowhere"], "addons[0]", "has no addon"),
+    (("extras",), [], "extras", "unknown key"),
     (("provider", "name"), "vmware", "provider.name", "machine"),
     (("netwroks",), {}, "netwroks", "did you mean 'networks'"),
     (("nodes", 0, "cpu"), 2, "nodes[0].cpu", "did you mean 'cpus'"),
@@ -100,19 +101,19 @@ def test_a_key_given_twice_is_refused(tmp_path):
     file = tmp_path / "lab.yml"
     file.write_text("name: a\nname: b\n")
     with pytest.raises(SpecError, match="given twice"):
-        read_spec(file, known_by)
+        read_spec(file, offers)
 
 
 def test_no_yaml_is_refused_with_its_line(tmp_path):
     file = tmp_path / "lab.yml"
     file.write_text("name: [a\nnodes: }\n")
     with pytest.raises(SpecError, match="line 2"):
-        read_spec(file, known_by)
+        read_spec(file, offers)
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(SpecError, match="cannot read"):
-        read_spec(tmp_path / "none.yml", known_by)
+        read_spec(tmp_path / "none.yml", offers)
 
 
 def test_the_schema_names_every_key():

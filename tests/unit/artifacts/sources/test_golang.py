@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.artifacts.sources import golang
-from provisioner.artifacts.sources.golang import Go, build_module
-from provisioner.catalog.builds import GoBuild
+from provisioner.artifacts.sources.golang import Go, GoBuild, build_module
 from provisioner.catalog.load import load_catalog
 
 REPLACED = {

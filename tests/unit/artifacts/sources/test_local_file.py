@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.artifacts.artifact_set import Order, build_set
-from provisioner.artifacts.sources.local_file import check_all
+from provisioner.artifacts.artifact_set import Order, build_set, check_inputs
+from provisioner.artifacts.offer import workshop_of
 from provisioner.artifacts.steps import steps_for
-from provisioner.catalog.load import Bundle, load_catalog
 from provisioner.errors import SpecError
+from provisioner.model import Choice
+from provisioner.spec import Artifacts
 
 
 def archive(path: Path, name: str) -> str:
@@ -34,9 +35,17 @@ def given(tmp_path) -> dict:
     return {"artifacts_builds": builds}
 
 
+WEAVE = Choice("cni", "weave", "cni.name")
+
+
+def order(over):
+    """The images of Weave alone: Kubernetes itself would be compiled."""
+    workshop = workshop_of(Artifacts(overrides=over))
+    return workshop, Order(tuple(workshop.catalog.resolve([WEAVE])))
+
+
 def check(over):
-    catalog = load_catalog(over)
-    check_all(catalog, catalog.bundles("1.20.2", "weave"))
+    check_inputs(*order(over), cached_too=True)
 
 
 def test_archives_that_are_right_pass(given):
@@ -80,10 +89,7 @@ def test_what_is_no_archive_is_refused(given, tmp_path):
 
 
 def test_the_archives_are_in_the_set_byte_for_byte(given, tmp_path):
-    whole = load_catalog(given)
-    # Kubernetes itself would be compiled.
-    alone = whole.model_copy(update={"kubernetes": {"1.20.2": Bundle()}})
-    made = build_set(alone, Order("1.20.2", "weave"), tmp_path / "cache", lambda _: None, jobs=1)
+    made = build_set(*order(given), lambda _: None, jobs=1)
     inside = made.folder / "images/node/weave-kube.tar"
     assert inside.read_bytes() == (tmp_path / "weave-kube.tar").read_bytes()
     assert {a.image for a in made.artifacts} == {
@@ -94,8 +100,8 @@ def test_the_archives_are_in_the_set_byte_for_byte(given, tmp_path):
 
 def test_a_file_that_moves_is_the_same_artifact(given, tmp_path):
     def keys():
-        catalog = load_catalog(given)
-        steps = steps_for(catalog, [catalog.cni["weave"]], tmp_path)
+        workshop, wanted = order(given)
+        steps = steps_for(workshop, wanted.components)
         return {name: step.key for name, step in steps.items()}
 
     before = keys()

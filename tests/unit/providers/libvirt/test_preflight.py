@@ -33,6 +33,6 @@ def test_a_libvirt_that_is_far_away_is_reached_by_its_host():
 
 
 def test_machines_behind_a_hop_are_reached_through_it(tmp_path):
-    words = SshAccess(tmp_path, "ssh://me@far").argv("10.76.0.10")
+    words = SshAccess.of_lab(tmp_path, "ssh://me@far").argv("10.76.0.10")
     assert "ProxyCommand=ssh -o BatchMode=yes -W %h:%p ssh://me@far" in words
-    assert "ProxyCommand" not in " ".join(SshAccess(tmp_path).argv("10.76.0.10"))
+    assert "ProxyCommand" not in " ".join(SshAccess.of_lab(tmp_path).argv("10.76.0.10"))

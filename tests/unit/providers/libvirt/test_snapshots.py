@@ -4,10 +4,12 @@ import libvirt
 import pytest
 
 from provisioner.errors import LabError
+from provisioner.model import Node
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.snapshots import Snapshots
 
-NODES = ("one", "two", "three")
+NAMES = ("one", "two", "three")
+NODES = [Node(name, "worker", "10.0.0.1", 1, 1) for name in NAMES]
 DOMAIN = """\
 <domain type="test"><name>kubelab-a-1-{node}</name><description>kubelab lab a-1 {node}</description>
 <memory>1024</memory><os><type>hvm</type></os></domain>"""
@@ -16,13 +18,13 @@ DOMAIN = """\
 @pytest.fixture
 def shots(libvirt_for_tests):
     own = Hypervisor(libvirt_for_tests, "kubelab-a-1-", "kubelab lab a-1")
-    for node in NODES:
+    for node in NAMES:
         own.link.createXML(DOMAIN.format(node=node))
-    return Snapshots(own, NODES)
+    return Snapshots(own, NODES, lambda nodes, listen: None)
 
 
 def states(shots):
-    return [shots.hypervisor.facts(node).state for node in NODES]
+    return [shots.hypervisor.facts(node).state for node in NAMES]
 
 
 def save(shots, name):

@@ -67,5 +67,5 @@ def test_only_the_labs_own_rules_are_removed(nft):
     )
     firewall.let_pass("kl-1", "kubelab-1")
     firewall.let_pass("kl-2", "kubelab-2")
-    firewall.forget("kubelab-1")
+    firewall.remove_rules("kubelab-1")
     assert sorted(rule["comment"] for rule in nft.rules) == ["kubelab-2", "kubelab-2", "mine"]

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from provisioner.model import Node
+from provisioner.model import MachineImage, Node
 from provisioner.providers.nspawn import machine, preflight
 from provisioner.providers.nspawn.provider import MachineProvider
 from provisioner.providers.ssh import SshAccess
@@ -50,7 +50,7 @@ def test_machines_that_are_there_need_no_more_disk_and_memory(tmp_path):
 
 
 def test_ssh_never_asks_on_the_terminal(tmp_path):
-    words = SshAccess(tmp_path).argv("10.77.0.10")
+    words = SshAccess.of_lab(tmp_path).argv("10.77.0.10")
     assert "BatchMode=yes" in words
     assert "StrictHostKeyChecking=yes" in words
     assert "GlobalKnownHostsFile=/dev/null" in words
@@ -64,7 +64,8 @@ def test_a_machine_is_written_the_same_each_time_and_differs_from_the_next(tmp_p
         here = provider(tmp_path)
         plan = here._plan(Node(name, "worker", "10.77.0.10", 1, 512))
         line = machine.known_host(plan)
-        machine.prepare(plan, "ssh-ed25519 AAAA lab")
+        image = MachineImage("root", tmp_path, {tmp_path / "sets": "/sets"})
+        machine.prepare(plan, image, "ssh-ed25519 AAAA lab")
         return line, (plan.upper / "etc/machine-id").read_text(), plan
 
     line, machine_id, plan = written("one")
@@ -73,6 +74,7 @@ def test_a_machine_is_written_the_same_each_time_and_differs_from_the_next(tmp_p
     assert (line, machine_id) == written("one")[:2]
     assert machine_id != written("two")[1]
     assert (plan.upper / "root/.ssh/authorized_keys").stat().st_mode & 0o777 == 0o600
+    assert plan.mounts == {str(tmp_path / "sets"): "/sets"}
     assert plan.host_key.stat().st_mode & 0o777 == 0o600
     unit = (plan.upper / "etc/systemd/system/kubelab-machine.service").read_text()
     assert "10.77.0.10/24 dev host0" in unit
@@ -80,5 +82,5 @@ def test_a_machine_is_written_the_same_each_time_and_differs_from_the_next(tmp_p
 
 
 def test_ssh_waits_longer_for_an_emulated_machine(tmp_path):
-    assert "ConnectTimeout=5" in SshAccess(tmp_path).argv("10.77.0.10")
-    assert "ConnectTimeout=40" in SshAccess(tmp_path, slowness=8).argv("10.77.0.10")
+    assert "ConnectTimeout=5" in SshAccess.of_lab(tmp_path).argv("10.77.0.10")
+    assert "ConnectTimeout=40" in SshAccess.of_lab(tmp_path, slowness=8).argv("10.77.0.10")

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from provisioner.errors import HostError
+from provisioner.providers import routes
 from provisioner.providers.nspawn import network
 from provisioner.providers.nspawn.network import LabNetwork
 from provisioner.shell import Result
@@ -48,11 +49,12 @@ class FakeHost:
 @pytest.fixture
 def host(monkeypatch, tmp_path):
     fake = FakeHost()
-    monkeypatch.setattr(network, "_ip", fake.ip)
+    monkeypatch.setattr(network, "ip", fake.ip)
+    monkeypatch.setattr(routes, "ip", fake.ip)
     monkeypatch.setattr(network, "run", fake.run)
     monkeypatch.setattr(LabNetwork, "_link", lambda self: fake.links.get(self.bridge, {}))
     monkeypatch.setattr(network.firewall, "let_pass", lambda bridge, comment: None)
-    monkeypatch.setattr(network.firewall, "forget", lambda comment: None)
+    monkeypatch.setattr(network.firewall, "remove_rules", lambda comment: None)
     monkeypatch.setattr(network, "FORWARD", tmp_path / "ip_forward")
     monkeypatch.setattr(network, "FORWARD_BEFORE", tmp_path / "before")
     network.FORWARD.write_text("0\n")
@@ -94,7 +96,7 @@ def test_other_routes_are_not_in_the_way(host):
 def test_the_mtu_is_the_smallest_of_a_default_route_of_many_ways(host):
     host.links = {"a": {"mtu": 1500}, "b": {"mtu": 1400}}
     host.routes = [{"dst": "default", "nexthops": [{"dev": "a"}, {"dev": "b"}]}]
-    assert network.uplink_mtu() == 1400
+    assert routes.uplink_mtu() == 1400
 
 
 def test_the_last_lab_gives_forwarding_back(host):

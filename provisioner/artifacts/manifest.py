@@ -1,0 +1,67 @@
+"""The manifest of an artifact set: the contract between kubelab and the roles.
+
+Roles look components up by kind and name, and images by name; they read nothing of the catalogue.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from provisioner.catalog.model import Catalog, Component
+from provisioner.model import Artifact
+
+FILE = "manifest.json"
+SCHEMA = 1
+
+
+def archive_of(on: str, image: str) -> str:
+    """The path of an image's archive in a set; ``on`` is the kind of node that gets it."""
+    return f"images/{on}/{image}.tar"
+
+
+def _package(name: str, version: str) -> str:
+    return f"{name}-{version}" if version else name
+
+
+def describe(catalog: Catalog, component: Component) -> dict[str, Any]:
+    """One component, as roles read it."""
+    images = {
+        name: {
+            "reference": catalog.reference(name, image),
+            "tag": image.tag,
+            "on": image.role,
+            "archive": archive_of(image.role, name),
+        }
+        for name, image in component.images.items()
+    }
+    packages = {
+        family: [_package(name, version) for name, version in wanted.items()]
+        for family, wanted in component.packages.items()
+    }
+    kept = {"kind", "name", "version", "settings", "repositories", "requires", "conflicts"}
+    return {
+        **component.model_dump(include=kept),
+        "files": list(component.files),
+        "images": images,
+        "packages": packages,
+        "checks": [check.model_dump() for check in component.checks],
+    }
+
+
+def described(catalog: Catalog, components: Iterable[Component]) -> list[dict[str, Any]]:
+    """Components, as roles read them."""
+    return [describe(catalog, component) for component in components]
+
+
+def manifest_text(
+    catalog: Catalog, components: Iterable[Component], artifacts: Sequence[Artifact]
+) -> str:
+    """The text of ``manifest.json``."""
+    rows = [{**vars(artifact), "path": str(artifact.path)} for artifact in artifacts]
+    manifest = {
+        "schema": SCHEMA,
+        "repository": catalog.image_repository,
+        "components": described(catalog, components),
+        "artifacts": rows,
+    }
+    return json.dumps(manifest, indent=1)

@@ -1,0 +1,55 @@
+"""The catalogue as a spec has it, and what a spec may ask of it."""
+
+from collections.abc import Collection
+
+from provisioner.artifacts.download import DownloadRoute
+from provisioner.artifacts.sources import faults_of, source_of
+from provisioner.artifacts.sources.base import Workshop
+from provisioner.catalog.compat_facts import conflicts_in
+from provisioner.catalog.load import load_catalog, refusal
+from provisioner.lab import cache
+from provisioner.model import Choice
+from provisioner.spec import Artifacts, Offer
+
+
+def workshop_of(artifacts: Artifacts) -> Workshop:
+    """The catalogue with a spec's overrides and source, and the spec's way to the web.
+
+    Raises:
+        SpecError: an override does not fit; names its key path.
+    """
+    catalog = load_catalog(artifacts.overrides)
+    if artifacts.source == "upstream":
+        catalog = catalog.from_upstream()
+    workshop = Workshop(catalog, cache(), DownloadRoute(artifacts.mirrors, artifacts.proxy))
+    if faults := list(faults_of(workshop)):
+        raise refusal(faults)
+    return workshop
+
+
+def offers(artifacts: Artifacts) -> Offer:
+    """What a spec that says this of artifacts may ask for.
+
+    Raises:
+        SpecError: as ``workshop_of``.
+    """
+    workshop = workshop_of(artifacts)
+    catalog = workshop.catalog
+    names: dict[str, list[str]] = {}
+    for component in catalog.components.values():
+        if catalog.is_whole(component):
+            # Of Kubernetes there is one name, and a spec says the version.
+            word = component.version if component.kind == "kubernetes" else component.name
+            names.setdefault(component.kind, []).append(word)
+
+    def missing(choice: Choice) -> Collection[str]:
+        component = catalog.find(choice)
+        builds = catalog.builds_of([component]) if component else []
+        return [name for name in builds if not source_of(name, workshop).is_given()]
+
+    return Offer(
+        components=names,
+        boxes=tuple(catalog.boxes),
+        missing=missing,
+        conflicts=lambda spec: conflicts_in(catalog, spec),
+    )

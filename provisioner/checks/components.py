@@ -1,0 +1,41 @@
+"""Questions that components bring along: what kubectl has to answer once they run."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tenacity
+
+from provisioner.checks.verify import Check, Cluster, Fault
+from provisioner.shell import tail
+
+
+def _question(words: list[str], expects: str, seconds: float) -> Check:
+    def ask(cluster: Cluster) -> str:
+        patience = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(seconds * cluster.slowness),
+            wait=tenacity.wait_fixed(1),
+            retry=tenacity.retry_if_exception_type(Fault),
+            reraise=True,
+        )
+        return patience(_answer, cluster, words, expects)
+
+    return ask
+
+
+def _answer(cluster: Cluster, words: list[str], expects: str) -> str:
+    answer = cluster.kubectl.call(*words, check=False)
+    found = re.search(expects, answer.stdout)
+    if answer.code != 0 or found is None:
+        said = tail(answer.stderr or answer.stdout, lines=1) or "nothing"
+        raise Fault(f"kubectl {' '.join(words)}: expected {expects!r}, and it said {said}")
+    return found[0].strip() or "as expected"
+
+
+def questions_of(components: Iterable[Mapping[str, Any]]) -> dict[str, Check]:
+    """The questions of components, as a set's manifest has them, each by its name."""
+    return {
+        check["name"]: _question(check["kubectl"], check["expects"], check["seconds"])
+        for component in components
+        for check in component.get("checks", [])
+    }

@@ -1,0 +1,98 @@
+"""Commands about artifacts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from provisioner import report
+from provisioner.artifacts.artifact_set import Order, order_of
+from provisioner.artifacts.cache import Stored, every_order, list_entries, prune, wanted_entries
+from provisioner.artifacts.offer import offers, workshop_of
+from provisioner.artifacts.sources.base import Workshop
+from provisioner.cli.common import (
+    Json,
+    Profile,
+    SpecFile,
+    chosen_spec,
+    run_with_progress,
+)
+from provisioner.context import make_context
+from provisioner.lab import Lab, all_labs, cache, profiles
+from provisioner.recipes import BUILD
+from provisioner.spec import Artifacts, read_spec
+
+artifacts = typer.Typer(help="Binaries, images and the machine root.", no_args_is_help=True)
+
+
+# The word that asks for the Vagrant box of ours, and the profile that uses it.
+BOX, BOX_PROFILE = "box", "debian12"
+
+
+@artifacts.command()
+def build(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
+    """Build what a lab needs and is not in the cache yet; `box` means our own Vagrant box."""
+    wanted = chosen_spec(BOX_PROFILE if profile == BOX else profile, file, "")
+    context = make_context(Lab(wanted.name), wanted)
+    outcome = run_with_progress(BUILD, context, "artifacts build", keep_log=False)
+    found = outcome.context.artifacts
+    if as_json and found:
+        rows = [{**vars(a), "path": str(found.folder / a.path)} for a in found.artifacts]
+        box = str(found.box) if found.box else ""
+        report.print_json({"set": str(found.folder), "box": box, "artifacts": rows})
+    elif found:
+        report.print_times(outcome.times)
+        report.out.print(f"artifact set: {found.folder}", highlight=False, soft_wrap=True)
+        if found.box:
+            report.out.print(f"box: {found.box}", highlight=False, soft_wrap=True)
+
+
+def _orders() -> Iterator[tuple[Workshop, Order]]:
+    """All that the catalogue offers by itself, from both sources, and what the profiles ask for."""
+    for source in ("packages", "upstream"):
+        yield from every_order(workshop_of(Artifacts(source=source)))
+    for profile in profiles().values():
+        spec = read_spec(profile, offers)
+        workshop = workshop_of(spec.artifacts)
+        yield workshop, order_of(spec, workshop)
+
+
+def _kept() -> set[Path]:
+    """What labs stand on."""
+    return {path for lab in all_labs() for path in lab.uses()}
+
+
+@artifacts.command("list")
+def list_(
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what is in the cache, how large it is, and whether it is whole."""
+    wanted = wanted_entries(_orders()) | _kept()
+    found = list_entries(cache(), wanted, verify=verify)
+    if as_json:
+        rows = [{**vars(item), "path": str(item.path)} for item in found]
+        report.print_json({"cache": str(cache()), "entries": rows})
+        return
+    table = [(i.name, _mib(i), "wanted" if i.wanted else "old", i.fault or "whole") for i in found]
+    report.print_table(str(cache()), ("entry", "size", "by the catalogue", "state"), table)
+
+
+@artifacts.command("prune")
+def prune_(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also sources and compiler caches: a build starts anew.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove from the cache what neither the catalogue nor a lab needs any more."""
+    removed = prune(cache(), wanted_entries(_orders()), _kept(), everything=everything)
+    if as_json:
+        report.print_json({"removed": [{"name": i.name, "size": i.size} for i in removed]})
+        return
+    report.print_table("removed", ("entry", "size"), [(i.name, _mib(i)) for i in removed])
+
+
+def _mib(item: Stored) -> str:
+    return f"{item.size / 2**20:.1f} MiB"

@@ -1,0 +1,83 @@
+"""What phases and queries work on: one lab, its spec, its provider, its catalogue."""
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from provisioner.artifacts.artifact_set import ArtifactSet
+from provisioner.artifacts.offer import workshop_of
+from provisioner.artifacts.sources.base import Workshop
+from provisioner.catalog.model import Catalog
+from provisioner.checks.kubectl import Kubectl
+from provisioner.errors import LabError
+from provisioner.lab import Lab, cache
+from provisioner.model import Listener, Node
+from provisioner.playbooks import Recap
+from provisioner.providers.base import Provider, SnapshotStore
+from provisioner.providers.registry import provider_of
+from provisioner.spec import LabSpec
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a command works on. ``began`` is when it started, in seconds since the epoch.
+
+    ``artifacts`` and ``recap`` are what earlier phases of the same recipe left.
+    """
+
+    lab: Lab
+    spec: LabSpec
+    provider: Provider
+    listen: Listener
+    artifacts: ArtifactSet | None = None
+    recap: Recap | None = None
+    began: float = field(default_factory=time.time)
+
+    @cached_property
+    def workshop(self) -> Workshop:
+        """What artifacts of this lab are made with.
+
+        Raises:
+            SpecError: an override does not fit the catalogue.
+        """
+        return workshop_of(self.spec.artifacts)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalogue, as the spec has it.
+
+        Raises:
+            SpecError: as ``workshop``.
+        """
+        return self.workshop.catalog
+
+    @property
+    def first_control_plane(self) -> Node:
+        """The machine that ran ``kubeadm init``."""
+        return next(node for node in self.spec.machines if node.role == "control-plane")
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """The kubectl of the lab's cluster; by way of a control plane where that is far away."""
+        far = self.provider.access.hop
+        through = tuple(self.provider.ssh(self.first_control_plane)) if far else ()
+        return Kubectl(self.lab.kubectl, self.lab.kubeconfig, through)
+
+
+def make_context(lab: Lab, spec: LabSpec, listen: Listener = lambda _: None) -> Context:
+    """The context of a command on a lab."""
+    return Context(lab, spec, provider_of(spec, lab.dir, cache()), listen)
+
+
+def snapshots_of(context: Context) -> SnapshotStore:
+    """The snapshots of a lab.
+
+    Raises:
+        LabError: its machines cannot have any.
+    """
+    found = context.provider.snapshots
+    if found is None:
+        why = f"Machines of the provider {context.provider.name} cannot have any."
+        hint = "Take another provider for it; `kubelab stop` keeps the disks as they are."
+        raise LabError(f"lab {context.lab.name} has no snapshots", why, hint)
+    return found

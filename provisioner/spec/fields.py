@@ -1,0 +1,81 @@
+"""The kinds of values in a lab spec: what each has to be, and what else to write."""
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def _dns_label(value: str) -> str:
+    if not DNS_LABEL.fullmatch(value):
+        raise ValueError(
+            "not a DNS label: use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends"
+        )
+    return value
+
+
+def _lab_name(value: str) -> str:
+    if len(_dns_label(value)) > 32:
+        raise ValueError("longer than 32 characters: machines and links carry this name")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        network = IPv4Network(value)
+    except ValueError as bad:
+        raise ValueError(f"no IPv4 network ({bad}): write it like 10.77.0.0/24") from None
+    if network.is_loopback or network.is_multicast or network.is_link_local or network.is_reserved:
+        raise ValueError("no address range for machines: take a private one, like 10.77.0.0/24")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        return str(IPv4Address(value))
+    except ValueError:
+        raise ValueError("no IPv4 address: write it like 10.77.0.10") from None
+
+
+def _uri(value: str) -> str:
+    if not re.fullmatch(r"qemu(\+ssh)?://([\w.-]+@)?[\w.-]*(:\d+)?/system", value):
+        raise ValueError("no URI of a system libvirt: use qemu:///system, or qemu+ssh://U@H/system")
+    return value
+
+
+def _link(value: str) -> str:
+    if not re.fullmatch(r"[\w.-]{0,15}", value, re.ASCII):
+        raise ValueError("no name of a network link: at most 15 of letters, digits, '.', '_', '-'")
+    return value
+
+
+def _absolute(value: str) -> str:
+    if value and not value.startswith("/"):
+        raise ValueError("no absolute path: begin it with '/'")
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"(https?://[^\s/]+(/\S*)?)?", value):
+        raise ValueError("no URL: write it like https://mirror.example.org/path")
+    return value.rstrip("/")
+
+
+def _node_port(value: int) -> int:
+    if value and not 30000 <= value <= 32767:
+        raise ValueError("no port for a service on nodes: use 30000 to 32767, or 0 for any")
+    return value
+
+
+Label = Annotated[str, AfterValidator(_dns_label)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+LibvirtUri = Annotated[str, AfterValidator(_uri)]
+Link = Annotated[str, AfterValidator(_link)]
+LabName = Annotated[str, AfterValidator(_lab_name)]
+NodePort = Annotated[int, AfterValidator(_node_port)]
+Network = Annotated[str, AfterValidator(_network)]
+Address = Annotated[str, AfterValidator(_address)]
