@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import HOME, PROJECT, Lab
+from tests.labs import HOME, PROJECT, Lab
 
 SECONDS = 3600
 REPORT = PROJECT / "centos7-report.json"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.conftest import HOME, PROJECT, Lab
+from tests.labs import HOME, PROJECT, Lab
 
 SECONDS = 3600
 

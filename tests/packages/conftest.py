@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import PROJECT
+from tests.labs import PROJECT
 
 HERE = Path(__file__).parent
 HOST = {

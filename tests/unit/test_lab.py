@@ -70,7 +70,9 @@ def test_a_second_writer_is_told_who_holds_the_lab():
         release.set()
         process.join(10)
     with Lab("a").locked("destroy"):
-        assert os.getpid()
+        holder = (home() / ".a.holder").read_text()
+        assert f"`kubelab destroy`, process {os.getpid()}" in holder
+    assert not (home() / ".a.holder").exists()
 
 
 def test_nothing_stays_of_a_lab_that_is_gone():

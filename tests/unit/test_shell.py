@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.errors import CommandError
 from provisioner.shell import TETHER, run, stream, tail
-from tests.conftest import PROJECT
+from tests.labs import PROJECT
 
 
 def test_a_failure_is_a_command_to_paste_its_code_and_what_it_said():

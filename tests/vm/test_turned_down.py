@@ -11,7 +11,7 @@ import yaml
 from provisioner.artifacts.offer import offers
 from provisioner.lab import profiles
 from provisioner.spec import read_spec
-from tests.conftest import Lab
+from tests.labs import Lab
 from tests.unit.test_vagrantfile import VIRTUAL, vagrantfile
 from tests.vm.shared import POOL, SPEC, domain_of, libvirt_state, virsh
 

@@ -1,18 +1,16 @@
-"""Pod networks on a lab that is up: Weave's objects, one network after another, and who is late."""
+"""Weave's objects on a lab that is up, whose pod network is another one."""
 
 import json
-import os
-import signal
 import subprocess
 
 import pytest
 import yaml
 
-from tests.conftest import NETWORK, PROJECT
-from tests.lab.test_whole_lab import forget_runs, wait_for
+from tests.labs import PROJECT
 
 CATALOGUE = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
-WEAVE = "tests/network/weave.yml"
+WEAVE = "tests/stories/weave.yml"
+pytestmark = [pytest.mark.lab("default"), pytest.mark.extended]
 
 
 def get(lab, *words):
@@ -21,6 +19,11 @@ def get(lab, *words):
 
 def environment(container):
     return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+@pytest.fixture(scope="module")
+def lab(module_lab):
+    return module_lab
 
 
 @pytest.fixture(scope="class")
@@ -97,69 +100,3 @@ def test_the_network_that_runs_was_left_alone(lab):
     status = get(lab, "-n", "kube-system", "daemonset", "flannel")["status"]
     assert status["numberReady"] == 3
     assert "weave" not in lab.ssh("worker1", "ls /etc/cni/net.d /opt/cni/bin")
-
-
-def test_a_node_whose_image_is_missing_is_named(lab):
-    """The tests after it take this network off, and bring its image back with it."""
-    image = "$(docker images --format '{{.Repository}}:{{.Tag}}' | grep flannel)"
-    running = "$(docker ps -q --filter name=flannel)"
-    lab.ssh("worker2", f"docker rm -f {running} && docker rmi -f {image}")
-    here = ("-l", "app=flannel", "--field-selector", "spec.nodeName=worker2")
-    lab.kubectl("-n", "kube-system", "delete", "pod", *here)
-    said = lab.playbook("join.yml", "-e", "cni_ready_timeout=15", code=2)
-    assert "not ready after 15 s on worker2" in said
-    assert "kubelab.local/flannel" in said
-
-
-class TestChange:
-    """From flannel to bridge and back; each test goes on from the one before."""
-
-    @pytest.fixture
-    def bridge(self, lab):
-        file = lab.home / "bridge.yml"
-        text = lab.spec.read_text().replace("cni: {name: flannel}", "cni: {name: bridge}")
-        file.write_text(text)
-        return str(file)
-
-    def test_a_change_is_refused_with_the_reason_and_the_way(self, lab, bridge):
-        said = lab.run("up", "-f", bridge, code=2)
-        assert "cut" in said
-        assert "--recreate-network" in said
-
-    def test_plain_ansible_refuses_it_too(self, lab):
-        said = lab.playbook("site.yml", "--limit", "control_plane", "-e", "cni_name=bridge", code=2)
-        assert "10-flannel.conflist" in said
-        assert "playbooks/retire.yml" in said
-
-    @pytest.mark.parametrize(
-        "moment",
-        ["cni : Remove the links of the pod network", "cni : Remove the files of the pod network"],
-    )
-    def test_a_change_is_killed_half_way(self, lab, bridge, moment):
-        forget_runs(lab)
-        process = lab.start("up", "-f", bridge, "--recreate-network")
-        wait_for(lab, f'"{moment}"')
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
-
-    def test_the_next_change_goes_on_until_the_cluster_is_whole(self, lab, bridge):
-        lab.json("up", "-f", bridge, "--recreate-network")
-        assert lab.json("verify", "--name", lab.name)["ok"]
-        for node in ("master", "worker1", "worker2"):
-            left = lab.ssh(
-                node, "ls /etc/cni/net.d; ls -d /run/flannel /sys/class/net/flannel.1; true"
-            )
-            assert left.split() == ["10-bridge.conflist"]
-            assert lab.ssh(node, "ip route").count(f"via {NETWORK}1") >= 2
-
-    def test_a_second_up_changes_nothing(self, lab, bridge):
-        changed = lab.json("up", "-f", bridge)["changed"]
-        assert set(changed.values()) == {0}
-
-    def test_it_goes_back(self, lab):
-        lab.json("up", "-f", str(lab.spec), "--recreate-network")
-        checks = {c["name"]: c for c in lab.json("verify", "--name", lab.name)["checks"]}
-        assert all(check["ok"] for check in checks.values())
-        assert checks["network-policy"]["detail"] == "not enforced: flannel has no NetworkPolicy"
-        routes = lab.ssh("worker1", "ip route; ls /etc/systemd/system")
-        assert "kubelab-pod-routes" not in routes

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import KUBELAB, changes_since, host_state
+from tests.hosts import changes_since, host_state
+from tests.labs import KUBELAB, SharedLab, with_changes
 
 
 def kubelab(*words, code, env=None, prefix=()):
@@ -39,34 +40,45 @@ def nothing_made(tmp_path):
     assert not made
 
 
-def test_a_bad_spec_is_refused_with_its_key(nothing_made, empty_lab, tmp_path):
-    spec = yaml.safe_load(empty_lab.spec.read_text())
-    spec["nodes"][1]["address"] = "10.99.0.1"
-    (tmp_path / "bad.yml").write_text(yaml.safe_dump(spec))
-    said = kubelab("up", "-f", str(tmp_path / "bad.yml"), code=2, env=nothing_made)
+@pytest.fixture
+def spec(tmp_path):
+    """Writes a spec with changes; its lab is nobody else's."""
+
+    def write(**changes):
+        data = SharedLab("default").data() | {"name": "refused"}
+        text = yaml.safe_dump(with_changes(data, changes)).replace("10.81.0.", "10.86.0.")
+        (tmp_path / "spec.yml").write_text(text)
+        return str(tmp_path / "spec.yml")
+
+    return write
+
+
+def test_a_bad_spec_is_refused_with_its_key(nothing_made, spec):
+    bad = spec(**{"nodes.1.address": "10.99.0.1"})
+    said = kubelab("up", "-f", bad, code=2, env=nothing_made)
     assert "nodes[1].address" in said
     assert "outside networks.node" in said
 
 
-def test_without_root_it_says_so(nothing_made, empty_lab):
-    words = ("up", "-f", str(empty_lab.spec))
+def test_without_root_it_says_so(nothing_made, spec):
+    words = ("up", "-f", spec())
     said = kubelab(*words, code=3, env=nothing_made, prefix=("unshare", "--user"))
     assert "sudo" in said
 
 
-def test_a_taken_network_is_refused(nothing_made, empty_lab):
+def test_a_taken_network_is_refused(nothing_made, spec):
     subprocess.run(["ip", "link", "add", "taken1", "type", "bridge"], check=True)
     try:
-        subprocess.run(["ip", "address", "add", "10.81.0.9/24", "dev", "taken1"], check=True)
+        subprocess.run(["ip", "address", "add", "10.86.0.9/24", "dev", "taken1"], check=True)
         subprocess.run(["ip", "link", "set", "taken1", "up"], check=True)
-        said = kubelab("up", "-f", str(empty_lab.spec), code=3, env=nothing_made)
+        said = kubelab("up", "-f", spec(), code=3, env=nothing_made)
         assert "taken1" in said
         assert "networks.node" in said
     finally:
         subprocess.run(["ip", "link", "delete", "taken1"], check=True)
 
 
-def test_a_full_disk_is_refused(nothing_made, empty_lab, tmp_path):
+def test_a_full_disk_is_refused(nothing_made, spec, tmp_path):
     image, place = tmp_path / "disk.img", tmp_path / "disk"
     place.mkdir()
     subprocess.run(["truncate", "-s", "64M", str(image)], check=True)
@@ -74,7 +86,7 @@ def test_a_full_disk_is_refused(nothing_made, empty_lab, tmp_path):
     subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=True)
     try:
         env = {"KUBELAB_HOME": str(place)}
-        said = kubelab("up", "-f", str(empty_lab.spec), code=3, env=env)
+        said = kubelab("up", "-f", spec(), code=3, env=env)
         assert "GiB needed" in said
         assert "KUBELAB_HOME" in said
     finally:
@@ -83,14 +95,20 @@ def test_a_full_disk_is_refused(nothing_made, empty_lab, tmp_path):
 
 def test_a_dead_registry_is_named_and_what_is_built_stays(nothing_made, tmp_path):
     dead = "http://127.0.0.1:9"
+    # As an earlier build that was stopped leaves it.
+    kept = tmp_path / "cache/debs/kept.deb"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("kept")
     env = {
         **nothing_made,
         "KUBELAB_CACHE": str(tmp_path / "cache"),
         **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), dead),
     }
     said = kubelab("artifacts", "build", code=1, env=env)
-    assert "127.0.0.1" in said or "proxy" in said.lower()
-    assert "run it again" in said
+    assert "artifact machine-root: debootstrap failed" in said
+    assert re.search(r"Failed getting release file \S+/Release", said)
+    assert "Check the network or the proxy of apt (`apt-get update`) and run it again" in said
+    assert kept.read_text() == "kept"
 
 
 def test_an_unknown_lab_and_an_unknown_profile_are_named(nothing_made):

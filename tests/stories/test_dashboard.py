@@ -9,9 +9,8 @@ import urllib.request
 import pytest
 import yaml
 
-from tests.conftest import PROJECT, Lab, remove
+from tests.labs import PROJECT
 
-NETWORK = "10.62.0."
 ROLE = PROJECT / "roles/artifacts/defaults/main/catalog_dashboard.yml"
 OFFERED = yaml.safe_load(ROLE.read_text())["artifacts_dashboards"]
 FLAGS = [
@@ -20,23 +19,25 @@ FLAGS = [
 ]
 
 
-def write(lab, **dashboard):
-    spec = yaml.safe_load(
-        (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", NETWORK)
-    )
-    spec |= {"name": lab.name, "nodes": spec["nodes"][:2], "dashboard": dashboard or "none"}
-    lab.spec.parent.mkdir(parents=True, exist_ok=True)
-    lab.spec.write_text(yaml.safe_dump(spec))
+PAGE = {"name": "kube-web-view"}
+pytestmark = [pytest.mark.lab("dashboard"), pytest.mark.extended]
 
 
 @pytest.fixture(scope="module")
-def lab():
-    lab = Lab("dashboard")
-    remove(lab)
-    write(lab, name="kube-web-view")
-    lab.up()
-    yield lab
-    remove(lab)
+def lab(module_lab):
+    return module_lab
+
+
+@pytest.fixture
+def have(lab, tmp_path):
+    """Brings the lab up with that dashboard, whatever it has now."""
+
+    def have(**dashboard):
+        spec = tmp_path / "spec.yml"
+        spec.write_text(yaml.safe_dump(lab.data() | {"dashboard": dashboard or "none"}))
+        return lab.json("up", "-f", str(spec))
+
+    return have
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,10 @@ def browser():
         found.close()
 
 
-@pytest.fixture(scope="module")
-def forward(lab):
+@pytest.fixture
+def forward(lab, have):
     """`kubelab dashboard` as a person has it, until it is stopped."""
+    have(**PAGE)
     process = lab.start("dashboard", "--name", lab.name, "--port", "18090", "--json")
     answer = json.loads(process.stdout.readline())
     yield answer
@@ -83,15 +85,17 @@ class TestPage:
         assert "403" in page.inner_text("body") or "orbidden" in page.inner_text("body")
         page.close()
 
-    def test_a_second_up_changes_nothing(self, lab):
-        assert set(lab.up()["changed"].values()) == {0}
+    def test_a_second_up_changes_nothing(self, have):
+        have(**PAGE)
+        assert set(have(**PAGE)["changed"].values()) == {0}
 
 
 @pytest.mark.parametrize(
     ("user", "able", "unable"),
     [("admin-user", "delete nodes", ""), ("viewer", "list nodes", "list secrets")],
 )
-def test_a_token_alone_may_do_what_its_account_may(lab, tmp_path, user, able, unable):
+def test_a_token_alone_may_do_what_its_account_may(lab, have, tmp_path, user, able, unable):
+    have(**PAGE)
     token = lab.json("dashboard", "--name", lab.name, "--print", "--user", user)["token"]
     config = yaml.safe_load((lab.dir / "kubeconfig").read_text())
     config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
@@ -108,18 +112,16 @@ def test_a_token_alone_may_do_what_its_account_may(lab, tmp_path, user, able, un
     assert may(f"{unable} -A") == "no" if unable else True
 
 
-def test_a_node_port_is_reached_by_the_address_of_a_node(lab):
-    write(lab, name="kube-web-view", exposure="NodePort", node_port=30090)
-    lab.up()
+def test_a_node_port_is_reached_by_the_address_of_a_node(lab, have):
+    have(**PAGE, exposure="NodePort", node_port=30090)
     answer = lab.json("dashboard", "--name", lab.name)
-    assert answer["url"] == f"http://{NETWORK}10:30090/"
+    assert answer["url"] == f"http://{lab.address(10)}:30090/"
     assert any("asks nobody to log in" in said for said in answer["warnings"])
     assert "worker1" in body(f"{answer['url']}clusters/local/nodes")
 
 
-def test_a_load_balancer_that_is_not_there_is_told(lab):
-    write(lab, name="kube-web-view", exposure="LoadBalancer")
-    lab.up()
+def test_a_load_balancer_that_is_not_there_is_told(lab, have):
+    have(**PAGE, exposure="LoadBalancer")
     answer = lab.json("dashboard", "--name", lab.name, "--print")
     assert any("pending" in said for said in answer["warnings"])
     assert "worker1" in body(f"{answer['url']}clusters/local/nodes")
@@ -138,13 +140,13 @@ def test_the_objects_of_the_others_are_taken_and_who_lacks_an_image_is_named(lab
     assert "changed=0" in lab.playbook("dashboard.yml", *options, code=2)
 
 
-def test_off_is_off(lab):
-    write(lab)
-    lab.up()
+def test_off_is_off(lab, have):
+    have(**PAGE)
+    have()
     left = ("get", "namespaces,clusterroles,clusterrolebindings", "-l", "kubelab/dashboard")
     deadline = time.monotonic() + 60
     while lab.kubectl(*left, "-o", "name") and time.monotonic() < deadline:
         time.sleep(1)
     assert not lab.kubectl(*left, "-o", "name")
-    assert set(lab.up()["changed"].values()) == {0}
+    assert set(have()["changed"].values()) == {0}
     assert "has no dashboard" in lab.run("dashboard", "--name", lab.name, code=1)
