@@ -5,6 +5,8 @@ import re
 import pytest
 import yaml
 
+from provisioner.artifacts.offer import offers
+from provisioner.spec import parse_spec
 from tests.labs import PLANS, PROJECT, SharedLab, with_changes
 from tests.moments import MOMENTS
 from tests.stories.runner import FOLDER, KEYS, act_of, found_at, is_as_expected, read_stories
@@ -56,11 +58,8 @@ def test_every_moment_is_a_task_that_a_role_has():
 
 @pytest.mark.parametrize("name", PLANS)
 def test_every_lab_has_a_spec_that_is_taken(name, tmp_path):
-    from provisioner.catalog.load import known_by
-    from provisioner.spec import parse_spec
-
     data = SharedLab(name).data()
-    assert parse_spec(data, name, known_by).name == name
+    assert parse_spec(data, name, offers).name == name
     assert len({plan.network for plan in PLANS.values()}) == len(PLANS)
 
 
