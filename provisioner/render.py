@@ -32,8 +32,6 @@ class BoxFile:
 
     name: str
     url: str = ""
-    checksum: str = ""
-    version: str = ""
 
 
 @dataclass(frozen=True)
