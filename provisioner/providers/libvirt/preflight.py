@@ -27,7 +27,7 @@ KVM_IN_WORDS = {
     KvmVerdict.BROKEN: "present, but cannot boot a guest",
     KvmVerdict.ABSENT: "absent",
 }
-# An allowance in MiB, not a measurement: of a machine, and once more for the box of them all.
+# An estimate in MiB for one machine, and once more for the box that all share.
 NODE_DISK_MIB = 4000
 # vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 until 2.4.1 (vagrant-libvirt#1749).
 BROKEN_VAGRANTS = ((2, 3, 5), (2, 4, 1))
@@ -36,7 +36,7 @@ BROKEN_PLUGINS = (0, 12, 2)
 
 @dataclass
 class VmHost:
-    """The questions about one lab's virtual machines; ``driver`` is what they run by already."""
+    """The questions about one lab's virtual machines. ``driver`` is the one that they have."""
 
     hypervisor: Hypervisor
     nodes: Sequence[Node]
@@ -154,7 +154,7 @@ class VmHost:
         """Vagrant and its plugin, in versions that work together."""
         if not shutil.which("vagrant"):
             return True, "no vagrant yet", ""
-        # Seconds on a host at rest; one that is busy has time.
+        # Seconds on an idle host, minutes on a busy one.
         core = _version(run(["vagrant", "--version"], check=False, timeout=300).stdout)
         text = run(["vagrant", "plugin", "list"], check=False, timeout=300).stdout
         line = next((x for x in text.splitlines() if x.startswith("vagrant-libvirt")), "")

@@ -41,7 +41,7 @@ def _cgroups() -> HostAnswer:
 
 
 def _folder(folder: Path) -> HostAnswer:
-    # ssh, mount and systemd-nspawn each read some of them as something else than a name.
+    # Some other characters have a meaning to ssh, mount or systemd-nspawn.
     if odd := sorted(set(re.findall(r"[^\w./@+-]", str(folder), re.ASCII))):
         hint = "Set KUBELAB_HOME to a folder whose path is of letters, digits and . _ @ + - only."
         return False, f"{folder} has {' '.join(map(repr, odd))} in its path", hint
@@ -103,8 +103,8 @@ def _oom_scores() -> HostAnswer:
 def probe_host(folder: Path, net: LabNetwork, new: int, asleep: int) -> list[Finding]:
     """Every question, whatever the answers to those before it.
 
-    ``new`` is how many machines have still to be made, ``asleep`` how many do not run yet: what the
-    others need, they have.
+    ``new`` is how many machines have still to be made, ``asleep`` how many do not run. The others
+    have what they need.
     """
     questions: dict[str, Callable[[], HostAnswer]] = {
         "root": _root,
