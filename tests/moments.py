@@ -20,15 +20,15 @@ class Moment:
 MOMENTS = {
     "machines": Moment("start", phase="machines"),
     "facts": Moment("Gathering Facts"),
-    "runtime": Moment("docker : Start docker"),
+    "runtime": Moment("runtime : Start docker"),
     "init": Moment(
         "control_plane : Run kubeadm init",
         node="master",
         # Half of it: certificates and manifests are written, and no pod runs yet.
         sign="test -e /etc/kubernetes/manifests/etcd.yaml",
     ),
-    "join": Moment("worker : Replay it on the worker"),
-    "rejoin": Moment("worker : Replay it on the worker", "join", "worker1", "pgrep -x kubeadm"),
+    "join": Moment("join : Run kubeadm join"),
+    "rejoin": Moment("join : Run kubeadm join", "join", "worker1", "pgrep -x kubeadm"),
     "reset": Moment("reset : Run kubeadm reset", phase="reset"),
     "reset-files": Moment("cni : Remove the files of the pod network", phase="reset"),
     "links": Moment("cni : Remove the links of the pod network", phase="network"),

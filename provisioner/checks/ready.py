@@ -13,7 +13,11 @@ LEASES = "kube-node-lease"
 
 
 class _NotYetError(Exception):
-    """Says which node is not there yet, and why."""
+    """Says why it has to go on waiting, and for which node; empty where the API is the reason."""
+
+    def __init__(self, why: str, node: str = "") -> None:
+        super().__init__(f"{node}: {why}" if node else why)
+        self.node = node
 
 
 def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
@@ -28,9 +32,9 @@ def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
     for name in (name for name in nodes if name in found):
         renewed = leases.get(name, {}).get("spec", {}).get("renewTime")
         if renewed is None or datetime.fromisoformat(renewed).timestamp() < since:
-            raise _NotYetError(f"{name}: no heartbeat of its kubelet since the machine came up")
+            raise _NotYetError("no heartbeat of its kubelet since the machine came up", name)
         if not is_ready(found[name]):
-            raise _NotYetError(f"{name}: not Ready")
+            raise _NotYetError("not Ready", name)
 
 
 def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds: float) -> None:
@@ -48,10 +52,9 @@ def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds
     try:
         patience(_look, kubectl, nodes, since)
     except _NotYetError as error:
-        name = str(error).partition(":")[0]
-        look = f"`kubelab ssh {name} -- journalctl -u kubelet` says why."
+        look = f"`kubelab ssh {error.node} -- journalctl -u kubelet` says why."
         raise LabError(
             f"not every node came back within {seconds:.0f} s",
             str(error),
-            look if name in nodes else "`kubelab status` shows what is there.",
+            look if error.node else "`kubelab status` shows what is there.",
         ) from None

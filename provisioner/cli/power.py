@@ -9,7 +9,6 @@ import typer
 from provisioner import report
 from provisioner.cli.common import Json, Name, existing, outcome_json, run_with_progress
 from provisioner.context import snapshots_of
-from provisioner.errors import UsageError
 from provisioner.phases.base import Phase
 from provisioner.recipes import START, STOP, restore_recipe, save_recipe
 
@@ -36,18 +35,10 @@ def start(name: Name = "", as_json: Json = False) -> None:
     _carry_out(START, "start", name, as_json=as_json)
 
 
-def _checked(name: str) -> str:
-    if not name or len(name) > 64 or not all(c.isalnum() or c in "-_." for c in name):
-        raise UsageError(
-            f"{name!r} is no name for a snapshot", "", "Use 1 to 64 of letters, digits, - _ ."
-        )
-    return name
-
-
 @snapshot.command()
 def save(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False) -> None:
-    """Keep the state of all machines at one moment, running programs included."""
-    _carry_out(save_recipe(_checked(snapshot_name)), "snapshot-save", name, as_json=as_json)
+    """Save the state of all machines at one moment; virtual machines, with their programs."""
+    _carry_out(save_recipe(snapshot_name), "snapshot-save", name, as_json=as_json)
 
 
 @snapshot.command()

@@ -8,12 +8,8 @@ from provisioner.providers.nspawn import provider as nspawn
 from provisioner.spec import LabSpec
 
 
-def provider_of(spec: LabSpec, folder: Path, cache: Path, python: str = "") -> Provider:
-    """The provider of a lab whose files are in ``folder``.
-
-    ``cache`` is where this user's labs keep what they share. ``python`` is the version that comes
-    with the system of the spec's choice; empty where the machines' own image brings one.
-    """
+def provider_of(spec: LabSpec, folder: Path, cache: Path) -> Provider:
+    """The provider of a lab whose files are in ``folder``; ``cache`` is shared by all labs."""
     if spec.provider.name == "vagrant":
-        return libvirt.provider_of(spec, folder, cache / "vagrant", python or "3")
+        return libvirt.provider_of(spec, folder, cache / "vagrant")
     return nspawn.provider_of(spec, folder)

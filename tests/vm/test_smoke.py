@@ -13,7 +13,8 @@ import yaml
 
 from provisioner.lab import cache
 from provisioner.providers.libvirt.emulation import STOP_SECONDS
-from provisioner.providers.libvirt.hypervisor import BOX_VOLUME, Hypervisor
+from provisioner.providers.libvirt.hypervisor import Hypervisor
+from provisioner.providers.libvirt.pool import BOX_VOLUME
 from tests.labs import HOME, PROJECT, Lab
 from tests.vm.shared import POOL, SECONDS, SPEC, domain_of, killed_when, libvirt_state, virsh
 

@@ -13,7 +13,8 @@ import libvirt
 from filelock import FileLock, Timeout
 
 from provisioner.model import Event, Listener
-from provisioner.providers.libvirt.hypervisor import BOX_VOLUME, Hypervisor
+from provisioner.providers.libvirt.hypervisor import Hypervisor
+from provisioner.providers.libvirt.pool import BOX_VOLUME
 from provisioner.providers.libvirt.vagrantcli import PHASE
 from provisioner.render import BoxFile
 
@@ -29,7 +30,7 @@ def _has_whole(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
     What was never unpacked in vagrant's ``home`` was not being sent from here either.
     """
     name = box.name.replace("/", "-VAGRANTSLASH-")
-    volumes = [v for v in hypervisor.volumes() if v.name().startswith(f"{name}{BOX_VOLUME}")]
+    volumes = [v for v in hypervisor.pool.volumes() if v.name().startswith(f"{name}{BOX_VOLUME}")]
     unpacked = list((home / "boxes" / name).glob("*/libvirt/*.img"))
     if not unpacked:
         return bool(volumes)
@@ -56,7 +57,7 @@ def pool_with_box(
         listen(Event(PHASE, "vagrant up", "progress", detail=said))
         lock.acquire()
     try:
-        hypervisor.ensure_pool()
+        hypervisor.pool.ensure()
         if _has_whole(hypervisor, home, box):
             lock.release()
         yield

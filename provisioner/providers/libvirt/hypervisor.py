@@ -5,9 +5,8 @@ if its description says so too; another of the same name is never touched.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -15,30 +14,15 @@ import tenacity
 
 from provisioner.errors import HostError, LabError
 from provisioner.model import MachineState
+from provisioner.providers.libvirt.pool import Pool
+from provisioner.providers.libvirt.refusals import in_words
 from provisioner.providers.libvirt.service import ensure_service
 
-POOL = "kubelab"
-POOL_PATH = Path("/var/lib/libvirt/kubelab")
-# What vagrant-libvirt puts after the name of a box for the name of its volume.
-BOX_VOLUME = "_vagrant_box_image_"
 STATES: dict[int, MachineState] = {
     libvirt.VIR_DOMAIN_RUNNING: "running",
     libvirt.VIR_DOMAIN_BLOCKED: "running",
     libvirt.VIR_DOMAIN_PAUSED: "paused",
 }
-
-
-@contextmanager
-def in_words(brief: str, hint: str) -> Iterator[None]:
-    """Make what libvirt refuses an error for the user, with libvirt's own words in it.
-
-    Raises:
-        LabError: libvirt refused something in the block.
-    """
-    try:
-        yield
-    except libvirt.libvirtError as error:
-        raise LabError(brief, str(error), hint) from None
 
 
 @dataclass(frozen=True)
@@ -84,6 +68,11 @@ class Hypervisor:
             hint = "`kubelab doctor` says what is missing."
             raise HostError(f"no libvirt at {self.uri}", str(error), hint) from None
 
+    @property
+    def pool(self) -> Pool:
+        """The storage pool that has the disks of all labs."""
+        return Pool(lambda: self.link)
+
     def offers_kvm(self) -> bool:
         """Whether libvirt has domains by KVM to offer, which does not say that they boot."""
         return "<domain type='kvm'" in self.link.getCapabilities()
@@ -127,55 +116,8 @@ class Hypervisor:
             with suppress(libvirt.libvirtError):
                 memory = domain.memoryStats().get("rss", 0) // 1024
         return DomainFacts(
-            domain.name(), state, self.is_ours(domain), memory, self._disk_mib(domain.name())
+            domain.name(), state, self.is_ours(domain), memory, self.pool.used_mib(domain.name())
         )
-
-    def volumes(self) -> list[Any]:
-        """All that is in the pool, of every lab; nothing where there is no pool, or it sleeps."""
-        pools = [pool for pool in self.link.listAllStoragePools() if pool.name() == POOL]
-        if not pools or not pools[0].isActive():
-            return []
-        # Refused while libvirt makes a volume; what it knows is all there is even then.
-        with suppress(libvirt.libvirtError):
-            pools[0].refresh()
-        volumes: list[Any] = pools[0].listAllVolumes()
-        return volumes
-
-    def _volumes_of(self, name: str) -> list[Any]:
-        """The disks of a domain, and not those of one whose name only begins with its name."""
-        disks = (f"{name}.", f"{name}_", f"{name}-vd")
-        return [volume for volume in self.volumes() if volume.name().startswith(disks)]
-
-    def _disk_mib(self, name: str) -> int:
-        return int(sum(volume.info()[2] for volume in self._volumes_of(name)) // 2**20)
-
-    def ensure_pool(self) -> None:
-        """Make the storage pool of all labs on that host, unless it is there with its folder.
-
-        Raises:
-            LabError: libvirt refuses.
-        """
-        with in_words(f"no pool at {POOL_PATH}", f"Look at `virsh pool-dumpxml {POOL}`."):
-            self._ensure_pool()
-
-    def _ensure_pool(self) -> None:
-        try:
-            pool = self.link.storagePoolLookupByName(POOL)
-        except libvirt.libvirtError:
-            place = f"<target><path>{POOL_PATH}</path></target>"
-            pool = self.link.storagePoolDefineXML(
-                f"<pool type='dir'><name>{POOL}</name>{place}</pool>"
-            )
-        try:
-            pool.refresh()
-        except libvirt.libvirtError:
-            # Not started, or its folder went away under it; or a volume is being made.
-            if pool.isActive():
-                with suppress(libvirt.libvirtError):
-                    pool.destroy()
-            if not pool.isActive():
-                pool.build()
-                pool.create()
 
     def leases(self) -> list[str]:
         """The DHCP leases of the management network, a line each."""
@@ -202,8 +144,8 @@ class Hypervisor:
             for network in self.link.listAllNetworks():
                 if network.name().startswith(self.prefix) and not network.isActive():
                     network.create()
-            if POOL in (pool.name() for pool in self.link.listAllStoragePools()):
-                self.ensure_pool()
+            if self.pool.is_defined:
+                self.pool.ensure()
 
     def start(self, node: str) -> None:
         """Power a domain on, or let it go on where it is paused (a full disk does that).
@@ -247,17 +189,13 @@ class Hypervisor:
             domain.destroy()
         flags = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
         domain.undefineFlags(flags | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
-        self._remove_disks(name)
-
-    def _remove_disks(self, name: str) -> None:
-        for volume in self._volumes_of(name):
-            volume.delete()
+        self.pool.remove_disks(name)
 
     def remove_stray_disks(self, nodes: Sequence[str]) -> None:
         """Remove the volumes of nodes that have no domain; nothing can be made over them."""
         for node in nodes:
             if self.domain(node) is None:
-                self._remove_disks(self.prefix + node)
+                self.pool.remove_disks(self.prefix + node)
 
     def sweep(self, *, with_boxes: bool) -> None:
         """Remove all that is the lab's; the pool ``with_boxes`` too, if no other lab uses it.
@@ -276,7 +214,7 @@ class Hypervisor:
             self.remove(domain)
         taken = [d.name() for d in self.link.listAllDomains() if d.name().startswith(self.prefix)]
         if not taken:
-            for volume in self.volumes():
+            for volume in self.pool.volumes():
                 if volume.name().startswith(self.prefix):
                     volume.delete()
             for network in self.link.listAllNetworks():
@@ -284,17 +222,5 @@ class Hypervisor:
                     with suppress(libvirt.libvirtError):
                         network.destroy()
                     network.undefine()
-        boxes = self.volumes()
-        if with_boxes and all(BOX_VOLUME in volume.name() for volume in boxes):
-            self._drop_pool(boxes)
-
-    def _drop_pool(self, boxes: Sequence[Any]) -> None:
-        with suppress(libvirt.libvirtError):
-            pool = self.link.storagePoolLookupByName(POOL)
-            for volume in boxes:
-                volume.delete()
-            pool.destroy()
-            # Its folder, by libvirt, which may be on another host; one that is not empty stays.
-            with suppress(libvirt.libvirtError):
-                pool.delete()
-            pool.undefine()
+        if with_boxes:
+            self.pool.remove_unless_used()

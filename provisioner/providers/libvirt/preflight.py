@@ -12,8 +12,9 @@ import psutil
 
 from provisioner.host_questions import Answer, put
 from provisioner.model import Finding, Node
-from provisioner.providers.libvirt.hypervisor import POOL_PATH, Hypervisor
+from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.kvm import DEVICE, KvmVerdict, nested, probe_kvm
+from provisioner.providers.libvirt.pool import POOL_PATH
 from provisioner.providers.libvirt.service import answers, is_local
 from provisioner.providers.routes import routes_over
 from provisioner.shell import run

@@ -1,6 +1,7 @@
 """Virtual machines of libvirt: vagrant makes them, libvirt tells of them, starts and stops them."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,9 @@ from provisioner.providers.libvirt.bootstrap_access import let_root_in
 from provisioner.providers.libvirt.boxes import boxes_at_rest, pool_with_box
 from provisioner.providers.libvirt.diagnosis import console_tail, why_no_answer
 from provisioner.providers.libvirt.emulation import SLOWNESS, STOP_SECONDS
-from provisioner.providers.libvirt.hypervisor import POOL, POOL_PATH, Hypervisor
+from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.kvm import KvmVerdict, probe_kvm
+from provisioner.providers.libvirt.pool import POOL, POOL_PATH
 from provisioner.providers.libvirt.preflight import VmHost, probe_vm_host
 from provisioner.providers.libvirt.service import answers, ensure_service, hop_of
 from provisioner.providers.libvirt.snapshots import Snapshots
@@ -40,7 +42,7 @@ from provisioner.spec import LabSpec, VagrantOptions
 class VagrantProvider(ReachedBySsh):
     """The virtual machines of one lab.
 
-    ``vagrant_home`` holds boxes, for all labs of this user; ``python`` is the version in the box.
+    ``vagrant_home`` holds boxes, for all labs of this user.
     """
 
     lab: str
@@ -49,14 +51,13 @@ class VagrantProvider(ReachedBySsh):
     network: IPv4Network
     options: VagrantOptions
     vagrant_home: Path
-    python: str = "3"
     name: str = "vagrant"
 
     @property
     def traits(self) -> Traits:
         """What is peculiar about its machines."""
         disk = DOCKER_DISK if self.options.docker_disk_gib else ""
-        return Traits(slowness=SLOWNESS[self.driver], runtime_disk=disk, python=self.python)
+        return Traits(slowness=SLOWNESS[self.driver], runtime_disk=disk)
 
     @property
     def access(self) -> SshAccess:
@@ -149,6 +150,9 @@ class VagrantProvider(ReachedBySsh):
             listen(Event(PHASE, "vagrant destroy", "changed"))
         with boxes_at_rest(self.vagrant_home) as at_rest:
             self.hypervisor.sweep(with_boxes=at_rest)
+        for name in ("ssh", ".vagrant"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / "Vagrantfile").unlink(missing_ok=True)
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
@@ -257,10 +261,8 @@ class VagrantProvider(ReachedBySsh):
                 future.result()
 
 
-def provider_of(spec: LabSpec, folder: Path, vagrant_home: Path, python: str) -> VagrantProvider:
+def provider_of(spec: LabSpec, folder: Path, vagrant_home: Path) -> VagrantProvider:
     """The provider of a lab whose files are in ``folder``."""
     assert isinstance(spec.provider, VagrantOptions)
     network = IPv4Network(spec.networks.node)
-    return VagrantProvider(
-        spec.name, folder, spec.machines, network, spec.provider, vagrant_home, python
-    )
+    return VagrantProvider(spec.name, folder, spec.machines, network, spec.provider, vagrant_home)

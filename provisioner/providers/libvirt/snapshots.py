@@ -10,7 +10,9 @@ import libvirt
 
 from provisioner.errors import LabError
 from provisioner.model import Event, Listener, Node, Snapshot
-from provisioner.providers.libvirt.hypervisor import Hypervisor, in_words
+from provisioner.providers.libvirt.hypervisor import Hypervisor
+from provisioner.providers.libvirt.refusals import in_words
+from provisioner.providers.naming import refuse_bad_name
 
 PHASE = "snapshot"
 
@@ -40,8 +42,10 @@ class Snapshots:
         """Pause all, keep all, let all go on: no node is ahead of another.
 
         Raises:
+            UsageError: the name cannot be one.
             LabError: there is one of that name, or libvirt refuses.
         """
+        refuse_bad_name(name)
         if any(snapshot.name == name for snapshot in self.list()):
             hint = f"`kubelab snapshot delete {name}` removes it."
             raise LabError(f"there is a snapshot {name!r} already", "", hint)

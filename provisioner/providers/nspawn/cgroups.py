@@ -17,6 +17,7 @@ from provisioner.errors import HostError, LabError
 
 TOP = "kubelab"
 ROOT = Path("/sys/fs/cgroup")
+FREEZE_SECONDS = 10.0
 NEEDED = {"cpu", "memory", "pids", "devices", "cpuset"}
 
 
@@ -103,6 +104,57 @@ class MachineGroup:
             if used := stat.get("total_rss") or stat.get("anon"):
                 return int(used) // 2**20
         return 0
+
+    def _switch(self) -> Path | None:
+        """The file that freezes the machine; None where this host's kernel has no such thing."""
+        names = ("freezer.state", "cgroup.freeze")
+        files = (path / name for name in names for path in self.paths())
+        return next((file for file in files if file.is_file()), None)
+
+    @property
+    def can_freeze(self) -> bool:
+        """Whether the machine runs, and this host can freeze it."""
+        return self._switch() is not None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the machine was frozen by us, and not only something in it by itself."""
+        switch = self._switch()
+        # v1 tells there apart what a group wants from what groups above it want.
+        wish = switch.with_name("freezer.self_freezing") if switch else None
+        states = (_read(file).strip() for file in (wish, switch) if file)
+        return "1" in states
+
+    def freeze(self) -> None:
+        """Halt every process of the machine at once, until it is thawed.
+
+        Raises:
+            LabError: some process does not halt.
+        """
+        switch = self._switch()
+        if switch is None:
+            return
+        v1 = switch.name == "freezer.state"
+        switch.write_text("FROZEN" if v1 else "1")
+        patience = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(FREEZE_SECONDS),
+            wait=tenacity.wait_fixed(0.02),
+            retry=tenacity.retry_if_result(lambda halted: not halted),
+        )
+        try:
+            if v1:
+                patience(lambda: _read(switch).strip() == "FROZEN")
+            else:
+                patience(lambda: "frozen 1" in _read(switch.with_name("cgroup.events")))
+        except tenacity.RetryError:
+            self.thaw()
+            why = f"A process of it did not halt within {FREEZE_SECONDS:.0f} s."
+            raise LabError(f"{self.node}: cannot be frozen", why, "Try again.") from None
+
+    def thaw(self) -> None:
+        """Let a frozen machine go on; what was frozen in it by itself stays so."""
+        if switch := self._switch():
+            _write(switch, "THAWED" if switch.name == "freezer.state" else "0")
 
     def kill(self) -> None:
         """End every process of the machine, and wait until none is left.

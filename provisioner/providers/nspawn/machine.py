@@ -120,6 +120,12 @@ class MachinePlan:
         return found
 
     @property
+    def image(self) -> MachineImage:
+        """What the machine was made from."""
+        mounts = {Path(here): there for here, there in self.mounts.items()}
+        return MachineImage("", self.lower.readlink(), mounts)
+
+    @property
     def work(self) -> Path:
         """The kernel's own folder for the overlay."""
         return self.folder / "work"
@@ -192,8 +198,7 @@ def prepare(plan: MachinePlan, image: MachineImage, public_key: str) -> None:
     for folder in made:
         folder.mkdir(parents=True, exist_ok=True)
     _link(plan.lower, str(image.path))
-    mounts = {str(here): there for here, there in image.mounts.items()}
-    _put(plan.mounts_file, json.dumps(mounts))
+    note_mounts(plan, image)
     units = plan.upper / "etc/systemd/system"
     _put(plan.upper / "etc/hostname", f"{plan.node.name}\n")
     # The root's own would make all machines the same one to Kubernetes.
@@ -215,6 +220,12 @@ def prepare(plan: MachinePlan, image: MachineImage, public_key: str) -> None:
         _link(units / name, "/dev/null")
     if lacks_sys_resource():
         _put(plan.upper / "usr/local/sbin/runc", RUNC, 0o755)
+
+
+def note_mounts(plan: MachinePlan, image: MachineImage) -> None:
+    """Write down which folders of this host the machine sees."""
+    mounts = {str(here): there for here, there in image.mounts.items()}
+    _put(plan.mounts_file, json.dumps(mounts))
 
 
 def _link(path: Path, target: str) -> None:

@@ -22,10 +22,11 @@ from provisioner.model import (
     Traits,
 )
 from provisioner.providers.naming import label_of
-from provisioner.providers.nspawn import machine
+from provisioner.providers.nspawn import disks, machine
 from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of
 from provisioner.providers.nspawn.network import LabNetwork
 from provisioner.providers.nspawn.preflight import probe_host
+from provisioner.providers.nspawn.snapshots import Snapshots
 from provisioner.providers.ssh import ReachedBySsh, SshAccess, make_key
 from provisioner.shell import run, tail
 from provisioner.spec import LabSpec, MachineOptions
@@ -53,7 +54,6 @@ class MachineProvider(ReachedBySsh):
     nat: bool = True
     name: str = "machine"
     traits: Traits = TRAITS
-    snapshots: None = None
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     @property
@@ -65,6 +65,12 @@ class MachineProvider(ReachedBySsh):
     def access(self) -> SshAccess:
         """How its machines are reached."""
         return SshAccess.of_lab(self.folder / "ssh")
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The lab's snapshots: the disks of all machines at one moment."""
+        plans = [self._plan(node) for node in self.nodes]
+        return Snapshots(self.folder / "snapshots", plans, self.stop, self._start_again)
 
     @property
     def net(self) -> LabNetwork:
@@ -84,6 +90,8 @@ class MachineProvider(ReachedBySsh):
             HostError: this host cannot serve; nothing was changed.
             LabError: a machine did not come up.
         """
+        self.snapshots.refuse_half_restored()
+        self.snapshots.remove_remains()
         self.folder.mkdir(parents=True, exist_ok=True)
         make_key(self.access.key, f"kubelab-{self.lab}")
         self.net.make()
@@ -108,8 +116,8 @@ class MachineProvider(ReachedBySsh):
             machine.remove_link(self.label, group.node)
             listen(Event(PHASE, "stop", "changed", group.node))
         self.net.remove()
-        for place in (self.folder / "machines", self.folder / "ssh"):
-            _remove_tree(place)
+        for place in ("machines", "ssh", "snapshots"):
+            _remove_tree(self.folder / place)
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
@@ -123,6 +131,15 @@ class MachineProvider(ReachedBySsh):
             network=self.net,
         )
 
+    def _start_again(self, nodes: Sequence[Node], listen: Listener) -> None:
+        """Start machines from the disks that they have, and what they were made from."""
+        self.net.make()
+
+        def bring_up(plan: machine.MachinePlan, listen: Listener) -> None:
+            self._bring_up(plan, plan.image, listen)
+
+        self._in_parallel(bring_up, [self._plan(node) for node in nodes], listen)
+
     def _facts(self, node: Node) -> Machine:
         state, folder, disk = self._state(node), self.folder / "machines" / node.name, "0"
         if state != "absent":
@@ -132,8 +149,9 @@ class MachineProvider(ReachedBySsh):
         return Machine(node.name, state, node.address, memory, int(disk))
 
     def _state(self, node: Node) -> MachineState:
-        if MachineGroup(self.label, node.name).processes():
-            return "running"
+        group = MachineGroup(self.label, node.name)
+        if group.processes():
+            return "paused" if group.is_frozen else "running"
         return "stopped" if self._is_made(node) else "absent"
 
     def _is_made(self, node: Node) -> bool:
@@ -142,8 +160,13 @@ class MachineProvider(ReachedBySsh):
     def _bring_up(self, plan: machine.MachinePlan, image: MachineImage, listen: Listener) -> None:
         host = plan.node.name
         group = MachineGroup(self.label, host)
+        # A save that was killed leaves it frozen.
+        group.thaw()
         if group.processes():
             if self._serves(plan, group):
+                if not plan.mounts_file.is_file():
+                    # It was made by a version that did not write them down.
+                    machine.note_mounts(plan, image)
                 listen(Event(PHASE, "start", "ok", host, detail="was running"))
                 return
             if not self._goes_on():
@@ -188,6 +211,7 @@ class MachineProvider(ReachedBySsh):
         if not group.processes():
             return
         listen(Event(PHASE, "stop", "start", host))
+        group.thaw()
         try:
             order = ["systemctl", "poweroff", "--no-block"]
             self.access.exec(plan.node.address, order, check=False, seconds=10)
@@ -236,7 +260,7 @@ def _wait_until_empty(group: MachineGroup, seconds: float) -> None:
 def _remove_tree(place: Path) -> None:
     """Remove a folder; a mount of a machine that just died may hold it for a moment."""
     # Mount points of ours live in the machines' own namespaces; one here is somebody else's.
-    run(["rm", "-rf", "--one-file-system", str(place)], timeout=300)
+    disks.remove(place)
 
 
 def provider_of(spec: LabSpec, folder: Path) -> MachineProvider:

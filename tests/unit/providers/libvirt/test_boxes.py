@@ -6,7 +6,8 @@ import libvirt
 import pytest
 
 from provisioner.providers.libvirt.boxes import boxes_at_rest, pool_with_box
-from provisioner.providers.libvirt.hypervisor import BOX_VOLUME, POOL, Hypervisor
+from provisioner.providers.libvirt.hypervisor import Hypervisor
+from provisioner.providers.libvirt.pool import BOX_VOLUME, POOL
 from provisioner.render import BoxFile
 
 BOX = BoxFile("kubelab/box-x")
@@ -16,7 +17,7 @@ VOLUME = f"kubelab-VAGRANTSLASH-box-x{BOX_VOLUME}0_1_box.img"
 @pytest.fixture
 def hypervisor(libvirt_for_tests):
     found = Hypervisor(libvirt_for_tests, "kubelab-a-1-", "kubelab lab a-1")
-    found.ensure_pool()
+    found.pool.ensure()
     return found
 
 
@@ -54,7 +55,7 @@ def test_the_pool_goes_with_its_boxes_unless_one_is_on_its_way(hypervisor):
     pool = hypervisor.link.storagePoolLookupByName(POOL)
     pool.createXML(f"<volume><name>{VOLUME}</name><capacity>1048576</capacity></volume>")
     hypervisor.sweep(with_boxes=False)
-    assert [volume.name() for volume in hypervisor.volumes()] == [VOLUME]
+    assert [volume.name() for volume in hypervisor.pool.volumes()] == [VOLUME]
     hypervisor.sweep(with_boxes=True)
     with pytest.raises(libvirt.libvirtError):
         hypervisor.link.storagePoolLookupByName(POOL)
@@ -66,4 +67,4 @@ def test_the_pool_stays_for_another_lab_that_has_a_disk_in_it(hypervisor):
     for name in names:
         pool.createXML(f"<volume><name>{name}</name><capacity>1048576</capacity></volume>")
     hypervisor.sweep(with_boxes=True)
-    assert sorted(volume.name() for volume in hypervisor.volumes()) == sorted(names)
+    assert sorted(volume.name() for volume in hypervisor.pool.volumes()) == sorted(names)

@@ -4,7 +4,8 @@ import libvirt
 import pytest
 
 from provisioner.errors import LabError
-from provisioner.providers.libvirt.hypervisor import POOL, Hypervisor
+from provisioner.providers.libvirt.hypervisor import Hypervisor
+from provisioner.providers.libvirt.pool import POOL
 
 DOMAIN = """\
 <domain type="test"><name>{name}</name><description>{mark} {node}</description>
@@ -36,7 +37,7 @@ def stock(libvirt_for_tests):
 def test_a_domain_has_its_own_disks_and_not_those_of_a_longer_name(stock):
     stock.add("worker1")
     stock.add("worker10")
-    disks = [volume.name() for volume in stock.own._volumes_of("kubelab-a-1-worker1")]
+    disks = [volume.name() for volume in stock.own.pool.volumes_of("kubelab-a-1-worker1")]
     assert sorted(disks) == [
         "kubelab-a-1-worker1-vdb.qcow2",
         "kubelab-a-1-worker1.img",
@@ -49,7 +50,7 @@ def test_disks_without_a_domain_are_removed(stock):
     stock.add("two")
     stock.own.domain("two").undefine()
     stock.own.remove_stray_disks(["one", "two", "three"])
-    disks = [volume.name() for volume in stock.own.volumes()]
+    disks = [volume.name() for volume in stock.own.pool.volumes()]
     assert sorted(disks) == [
         "kubelab-a-1-one-vdb.qcow2",
         "kubelab-a-1-one.img",

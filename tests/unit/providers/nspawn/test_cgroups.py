@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from provisioner.errors import LabError
 from provisioner.providers.nspawn import cgroups
 from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of
 
@@ -59,3 +60,36 @@ def test_removing_takes_the_empty_parents_along_and_leaves_other_labs(places):
     assert groups_of("mine") == []
     assert other.paths()[0].is_dir()
     assert not (places[1] / cgroups.TOP).exists()
+
+
+def test_a_machine_is_frozen_whole_and_goes_on(places):
+    group = MachineGroup("lab", "node")
+    switch = group.paths()[1] / "freezer.state"
+    assert not group.can_freeze
+    switch.parent.mkdir(parents=True)
+    switch.write_text("THAWED")
+    (switch.parent / "freezer.self_freezing").write_text("0\n")
+    group.freeze()
+    assert switch.read_text() == "FROZEN"
+    # The kernel tells there whether we asked for it.
+    assert not group.is_frozen
+    (switch.parent / "freezer.self_freezing").write_text("1\n")
+    assert group.is_frozen
+    group.thaw()
+    assert switch.read_text() == "THAWED"
+
+
+def test_with_cgroup_v2_the_kernel_says_when_all_processes_halt(places, monkeypatch):
+    monkeypatch.setattr(cgroups, "FREEZE_SECONDS", 0.1)
+    group = MachineGroup("lab", "node")
+    switch = group.paths()[0] / "cgroup.freeze"
+    switch.parent.mkdir(parents=True)
+    switch.write_text("0")
+    events = switch.with_name("cgroup.events")
+    events.write_text("populated 1\nfrozen 1\n")
+    group.freeze()
+    assert group.is_frozen
+    events.write_text("populated 1\nfrozen 0\n")
+    with pytest.raises(LabError, match="node: cannot be frozen"):
+        group.freeze()
+    assert not group.is_frozen

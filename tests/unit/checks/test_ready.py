@@ -1,0 +1,62 @@
+"""Waiting for nodes, against a written stand-in for kubectl."""
+
+import datetime
+
+import pytest
+
+from provisioner.checks.ready import wait_for_nodes
+from provisioner.errors import CommandError, LabError
+
+SINCE = 1_700_000_000.0
+
+
+class FakeKubectl:
+    """Nodes with whether they are Ready, and when their kubelets were heard last."""
+
+    def __init__(self, **nodes):
+        self.nodes = nodes
+
+    def get(self, *words, timeout):
+        if words[0] == "nodes":
+            return [self.node(name, ready) for name, (ready, _) in self.nodes.items()]
+        return [self.lease(name, heard) for name, (_, heard) in self.nodes.items()]
+
+    def node(self, name, ready):
+        status = "True" if ready else "False"
+        conditions = [{"type": "Ready", "status": status}]
+        return {"metadata": {"name": name}, "status": {"conditions": conditions}}
+
+    def lease(self, name, heard):
+        moment = datetime.datetime.fromtimestamp(SINCE + heard, datetime.UTC)
+        return {"metadata": {"name": name}, "spec": {"renewTime": moment.isoformat()}}
+
+
+class Silent:
+    def get(self, *words, timeout):
+        raise CommandError("kubectl failed (exit code 1)", "connection refused")
+
+
+def test_ready_nodes_with_a_new_heartbeat_are_enough():
+    wait_for_nodes(FakeKubectl(one=(True, 1), two=(True, 2)), ["one", "two"], SINCE, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [((True, -1), "no heartbeat"), ((False, 1), "not Ready")]
+)
+def test_a_node_that_did_not_come_back_is_named_with_what_to_look_at(state, said):
+    with pytest.raises(LabError) as caught:
+        wait_for_nodes(FakeKubectl(one=(True, 1), two=state), ["one", "two"], SINCE, 0)
+    assert caught.value.details.startswith("two: ")
+    assert said in caught.value.details
+    assert "kubelab ssh two" in caught.value.hint
+
+
+def test_an_api_that_does_not_answer_is_told_as_such():
+    with pytest.raises(LabError) as caught:
+        wait_for_nodes(Silent(), ["one"], SINCE, 0)
+    assert "the API server does not answer: connection refused" in caught.value.details
+    assert "kubelab status" in caught.value.hint
+
+
+def test_a_node_that_is_not_in_the_cluster_is_not_waited_for():
+    wait_for_nodes(FakeKubectl(one=(True, 1)), ["one", "reset"], SINCE, 0)
