@@ -6,7 +6,7 @@ that end with us: the next command must not find one at work.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.shell import TETHER, run
@@ -29,19 +29,20 @@ def _layers(docker: Path) -> list[Path]:
     return [path for name in sorted(names) if (path := docker / LAYERS / name).is_dir()]
 
 
-def _copied(docker: Path) -> Iterator[Path]:
+def _copied(docker: Path, layers: Sequence[Path]) -> list[Path]:
     """What of a store of docker's is copied: all but the layers of images."""
-    shared = set(_layers(docker))
-    yield from (path for path in docker.iterdir() if path.name != LAYERS)
+    found = [path for path in docker.iterdir() if path.name != LAYERS]
     if (docker / LAYERS).is_dir():
-        yield from (path for path in (docker / LAYERS).iterdir() if path not in shared)
+        shared = set(layers)
+        found += [path for path in (docker / LAYERS).iterdir() if path not in shared]
+    return found
 
 
 def size_mib(machine: Path) -> int:
     """How much disk a copy of a machine takes; layers of images take none."""
-    paths = _parts(machine)
-    if (machine / DOCKER).is_dir():
-        paths += _copied(machine / DOCKER)
+    paths, docker = _parts(machine), machine / DOCKER
+    if docker.is_dir():
+        paths += _copied(docker, _layers(docker))
     # Files come and go while they are counted.
     lines = run(["du", "-sxkc", *map(str, paths)], check=False).stdout.splitlines()
     return int(lines[-1].split()[0]) // 1024 if lines else 0
@@ -57,16 +58,23 @@ def copy(machine: Path, into: Path) -> None:
     _cp(_parts(machine), into)
     docker = machine / DOCKER
     if docker.is_dir():
-        layers = _layers(docker)
-        for folder in (docker, docker / LAYERS):
-            _make_like(folder, into / folder.relative_to(machine))
-        for path in (docker, docker / LAYERS):
-            own = [copied for copied in _copied(docker) if copied.parent == path]
-            _cp(own, into / path.relative_to(machine))
-        share(layers, into / DOCKER / LAYERS)
+        copy_docker(docker, into / DOCKER, _layers(docker))
 
 
-def share(layers: Sequence[Path], into: Path) -> None:
+def copy_docker(docker: Path, into: Path, layers: Sequence[Path]) -> None:
+    """Copy a store of docker's, of which ``layers`` are never written to any more.
+
+    Raises:
+        CommandError: the disk is full.
+    """
+    copied = _copied(docker, layers)
+    for folder in (Path(), Path(LAYERS)):
+        _make_like(docker / folder, into / folder)
+        _cp([path for path in copied if path.parent == docker / folder], into / folder)
+    _share(layers, into / LAYERS)
+
+
+def _share(layers: Sequence[Path], into: Path) -> None:
     """Copy layers of images into a folder, by hard links where that can be.
 
     Raises:

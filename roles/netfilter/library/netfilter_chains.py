@@ -8,11 +8,11 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: netfilter_chains
-short_description: Removes chains whose names begin in a given way, and the rules that lead into them
+short_description: Removes chains whose names begin with given letters, and the rules that lead into them
 description:
-  - Looks at IPv4 and IPv6, and at both backends of iptables where a host has two. Every other chain and rule
+  - Works on IPv4 and IPv6, and on both backends of iptables where a host has two. Every other chain and rule
     stays as it is; a table is changed in one step, or not at all.
-  - A table of the older backend that is not loaded is not loaded by looking.
+  - A table of the older backend that is not loaded stays so.
 options:
   prefixes:
     description: What the names of the chains begin with.
@@ -34,7 +34,7 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-# A legacy program loads every table that it is asked about; these files say which are there.
+# A legacy program loads every table that it reads; these files list those that are loaded.
 LOADED = {"iptables": "/proc/net/ip_tables_names", "ip6tables": "/proc/net/ip6_tables_names"}
 TARGET = re.compile(r" (?:-j|-g) (\S+)")
 
@@ -71,17 +71,17 @@ def tables(text):
 
 
 def change(lines, prefixes):
-    """What a restore program has to read to rid one table of our chains: (their names, its lines)."""
+    """Input of a restore program that removes our chains from one table: (their names, its lines)."""
     names = [line[1:].split()[0] for line in lines if line.startswith(":")]
     ours = [name for name in names if name.startswith(prefixes)]
     leading = []
     for line in lines:
-        # A comment may hold such words too; the target itself comes last.
+        # A comment may contain such words, too; the target comes last.
         targets = TARGET.findall(line)
         if line.startswith("-A") and targets and targets[-1] in ours:
             if line.split()[1] not in ours:
                 leading.append("-D" + line[2:])
-    # Naming a chain empties it; after that none leads into another.
+    # Declaring a chain empties it: after that, no chain of ours leads into another.
     emptied = [":%s - [0:0]" % name for name in ours]
     return ours, emptied + leading + ["-X %s" % name for name in ours]
 

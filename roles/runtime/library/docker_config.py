@@ -8,14 +8,14 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: docker_config
-short_description: Writes docker's configuration, and says whether docker runs with an older one
+short_description: Writes docker's configuration, and reports whether docker runs with an older one
 description:
   - The file is replaced as a whole, and its folder is made. Whether docker needs a restart is read
-    from the machine (the file is newer than docker's start), so a run that was cut off between the
-    two is made good by the next.
+    from the machine (the file is newer than docker's start), so the next run mends a run that was cut
+    off between the two.
 options:
   settings:
-    description: What C(/etc/docker/daemon.json) has to say.
+    description: Content of C(/etc/docker/daemon.json).
     type: dict
     required: true
 author: kubelab
@@ -23,7 +23,7 @@ author: kubelab
 
 RETURN = r"""
 restart:
-  description: Whether docker has to be started again to take the configuration.
+  description: Whether docker needs a restart to read the configuration.
   type: bool
   returned: always
 """
@@ -47,7 +47,7 @@ def read(path):
 
 
 def write(module, text):
-    """Put the file in its place in one step."""
+    """Replace the file in one step."""
     folder = os.path.dirname(FILE)
     if not os.path.isdir(folder):
         os.makedirs(folder, 0o755)

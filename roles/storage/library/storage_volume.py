@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # -*- coding: utf-8 -*-
-"""A disk, mounted by its UUID where data shall live (Python 2.7 and 3)."""
+"""A disk, mounted by its UUID (Python 2.7 and 3)."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -63,8 +63,8 @@ ACCEPTED = ("ext4", "xfs")
 BY_LABEL = "/dev/disk/by-label/"
 INCOMING = ".kubelab-incoming"
 COMPLETE = ".kubelab-complete"
-# A machine whose host is busy may not see its disk in the minute and a half that systemd waits by itself:
-# it would stay in emergency mode. Without its disk it must not go on either: docker would fill the root.
+# On a busy host a machine may not see its disk within systemd's default of 90 seconds, and would stay in
+# emergency mode. It must not boot without the disk either: docker would fill the root filesystem.
 OPTIONS = "defaults,x-systemd.device-timeout=15min"
 
 
@@ -134,7 +134,7 @@ def volume_of(module, disk):
             refuse(module, disk, "it has {0} partitions".format(len(parts)))
         if not parts:
             return None
-        # A partition without anything on it is what a run left that was cut off.
+        # A run that was cut off leaves an empty partition.
         found = probe(module, parts[0])
         disk = parts[0]
     kind = found.get("TYPE")
@@ -173,7 +173,7 @@ def make_volume(module, disk, kind):
 
 def stop(module, services):
     for service in services:
-        # One that is not installed yet does not run.
+        # A service may not be installed yet.
         module.run_command(["systemctl", "stop", service])
 
 
@@ -236,7 +236,7 @@ def put_in_place(module, device, folder, mounted, fstab):
         fill(module, device, folder, module.params["services"])
         if not os.path.isdir(folder):
             os.makedirs(folder, 0o755)
-        # Also with a daemon that has files open below the folder: it must not write beside it.
+        # A daemon with open files in the folder would go on writing below the mount.
         stop(module, module.params["services"])
         call(module, "mount", device, folder)
     if fstab != read("/etc/fstab"):

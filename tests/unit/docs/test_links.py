@@ -22,6 +22,10 @@ ROOMS = ("provisioner/", "roles/", "playbooks/", "profiles/", "tests/", "docs/",
 CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 
 
+# What a reader takes at one sitting.
+LINES = {"README.md": 200, "CONTRIBUTING.md": 100, "docs/benchmarks.md": 120, "docs/tested.md": 200}
+
+
 def named(page: Path) -> str:
     return str(page.relative_to(PROJECT))
 
@@ -92,6 +96,11 @@ def test_paths_that_a_page_names_exist(page):
 @pytest.mark.parametrize("page", CURRENT, ids=named)
 def test_commands_that_a_page_names_exist(page):
     assert unknown_commands_of(page.read_text()) == []
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_pages_stay_short(name):
+    assert (PROJECT / name).read_text().count("\n") < LINES[name]
 
 
 def test_each_change_has_a_room_that_exists():

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from provisioner.model import MachineImage, Node
-from provisioner.providers.nspawn import baked, machine
+from provisioner.providers.nspawn import disks, machine
 from provisioner.providers.nspawn.baked import clone
 from provisioner.providers.nspawn.provider import MachineProvider
 from provisioner.shell import Result
@@ -15,6 +15,12 @@ from provisioner.shell import Result
 NODE = Node("one", "worker", "10.77.0.10", 1, 512)
 
 NOTES = ("link", "lower", "committed")
+
+
+@pytest.fixture(autouse=True)
+def untethered(monkeypatch):
+    """It needs root, and only matters where we are killed."""
+    monkeypatch.setattr(disks, "TETHER", ())
 
 
 @pytest.fixture
@@ -62,10 +68,10 @@ def test_machines_share_the_content_of_layers_and_no_file_that_docker_writes(sto
 @pytest.mark.parametrize("linked", [True, False], ids=["by links", "by copies"])
 def test_a_clone_is_what_the_store_is(linked, store, tmp_path, monkeypatch):
     if not linked:
-        run = baked.run
+        run = disks.run
         refused = Result((), 1, "", "cp: cannot create hard link: Invalid cross-device link")
         monkeypatch.setattr(
-            baked, "run", lambda argv, **more: refused if "--link" in argv else run(argv, **more)
+            disks, "run", lambda argv, **more: refused if "--link" in argv else run(argv, **more)
         )
     made = tmp_path / "docker"
     clone(store, made)
