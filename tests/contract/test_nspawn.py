@@ -19,8 +19,9 @@ from provisioner.lab import cache
 from provisioner.model import MachineImage, Node
 from provisioner.providers.nspawn.cgroups import MachineGroup
 from provisioner.providers.nspawn.provider import MachineProvider
-from tests.conftest import HOME, changes_since, host_state
 from tests.contract.provider import DiskContract, Subject
+from tests.hosts import host_state, settled_changes
+from tests.labs import HOME
 
 pytestmark = pytest.mark.root
 
@@ -48,8 +49,7 @@ class TestMachines(DiskContract):
         before, found = host_state(), provider()
         yield Subject(found, NODES, image())
         found.destroy(print)
-        time.sleep(0.5)
-        assert not changes_since(before)
+        assert settled_changes(before) == []
         assert not list(found.folder.glob("*"))
         shutil.rmtree(found.folder, ignore_errors=True)
 

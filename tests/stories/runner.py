@@ -187,8 +187,10 @@ class Runner:
         words = shlex.split(text)
         if act == "kubectl":
             return ["kubectl", *name, "--", *words]
-        # A spec has a name of its own; these commands are about no lab.
+        # A spec and a profile have names of their own; other commands are about no lab.
         if "-f" in words or words[0] in ("artifacts", "spec", "compat", "doctor"):
+            return words
+        if words[0] == "plan" and len(words) > 1:
             return words
         return [*words, *([] if "--name" in words else name)]
 
