@@ -19,10 +19,9 @@ from provisioner.lab import cache
 from provisioner.model import MachineImage, Node
 from provisioner.providers.nspawn.cgroups import MachineGroup
 from provisioner.providers.nspawn.provider import MachineProvider
-from tests.conftest import HOME, changes_since, host_state
 from tests.contract.provider import DiskContract, Subject
-
-pytestmark = pytest.mark.root
+from tests.hosts import host_state, settled_changes
+from tests.labs import HOME
 
 NODES = [
     Node("one", "control-plane", "10.84.0.10", 1, 512),
@@ -48,8 +47,7 @@ class TestMachines(DiskContract):
         before, found = host_state(), provider()
         yield Subject(found, NODES, image())
         found.destroy(print)
-        time.sleep(0.5)
-        assert not changes_since(before)
+        assert settled_changes(before) == []
         assert not list(found.folder.glob("*"))
         shutil.rmtree(found.folder, ignore_errors=True)
 
