@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from provisioner.context import Context, snapshots_of
 from provisioner.phases.base import Done, Phase
 
-
 # Where kubeadm puts the administrator's kubeconfig, and what cat ends with where it is missing.
 ADMIN, MISSING = "/etc/kubernetes/admin.conf", 1
 
