@@ -125,7 +125,8 @@ class Runner:
         self.remembered: dict[str, dict[str, set[str]]] = {}
         for name, changes in story.specs.items():
             path = folder / f"{name}.yml"
-            path.write_text(yaml.safe_dump(with_changes(lab.data(), changes), sort_keys=False))
+            spec = yaml.safe_dump(with_changes(lab.data(), changes), sort_keys=False)
+            path.write_text(self._filled(spec))
             self.values[name] = str(path)
 
     def run(self, steps: list[dict[str, Any]]) -> None:
@@ -187,8 +188,10 @@ class Runner:
         words = shlex.split(text)
         if act == "kubectl":
             return ["kubectl", *name, "--", *words]
-        # A spec has a name of its own; these commands are about no lab.
+        # A spec and a profile have names of their own; other commands are about no lab.
         if "-f" in words or words[0] in ("artifacts", "spec", "compat", "doctor"):
+            return words
+        if words[0] == "plan" and len(words) > 1:
             return words
         return [*words, *([] if "--name" in words else name)]
 

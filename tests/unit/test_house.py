@@ -179,3 +179,79 @@ def test_the_targets_of_the_readme_exist():
     makefile = (PROJECT / "Makefile").read_text()
     for target in re.findall(r"make ([a-z0-9-]+)", readme):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+# Modules that have no mirror in tests/unit, and the file that covers each.
+COVERED = {
+    "artifacts/artifact_set.py": "tests/unit/artifacts/sources/test_local_file.py",
+    "artifacts/docker_store.py": "tests/unit/providers/nspawn/test_baked.py",
+    "artifacts/manifest.py": "tests/unit/catalog/test_components.py",
+    "artifacts/offer.py": "tests/unit/catalog/test_components.py",
+    "artifacts/reachability.py": "tests/unit/artifacts/test_download.py",
+    "artifacts/sources/__init__.py": "tests/unit/catalog/test_load.py",
+    "artifacts/sources/base.py": "tests/unit/artifacts/test_build.py",
+    "artifacts/sources/pypi.py": "tests/unit/queries/test_dashboard.py",
+    "artifacts/sources/upstream.py": "tests/unit/artifacts/test_download.py",
+    "artifacts/steps.py": "tests/unit/artifacts/sources/test_local_file.py",
+    "catalog/compat_facts.py": "tests/unit/test_compat.py",
+    "catalog/consistency.py": "tests/unit/catalog/test_load.py",
+    "catalog/model.py": "tests/unit/catalog/test_load.py",
+    "checks/components.py": "tests/unit/catalog/test_components.py",
+    "checks/kubectl.py": "tests/unit/cli/test_access.py",
+    "checks/questions.py": "tests/unit/checks/test_verify.py",
+    "checks/runtimes.py": "tests/scenarios/lifecycle.yml",
+    "cli/__init__.py": "tests/unit/cli/test_words.py",
+    "cli/artifacts.py": "tests/stories/test_refusals.py",
+    "cli/common.py": "tests/unit/queries/test_doctor.py",
+    "cli/dashboard.py": "tests/stories/test_dashboard.py",
+    "cli/lab.py": "tests/scenarios/lifecycle.yml",
+    "cli/power.py": "tests/scenarios/power.yml",
+    "cli/spec.py": "tests/scenarios/documents.yml",
+    "context.py": "tests/unit/test_recipes.py",
+    "errors.py": "tests/unit/cli/test_words.py",
+    "event_log.py": "tests/unit/test_lab.py",
+    "host_packages.py": "tests/unit/phases/test_host.py",
+    "host_questions.py": "tests/unit/queries/test_doctor.py",
+    "model.py": "tests/unit/providers/test_contract.py",
+    "phases/artifacts.py": "tests/unit/test_recipes.py",
+    "phases/nodes.py": "tests/scenarios/node.yml",
+    "phases/snapshots.py": "tests/unit/test_recipes.py",
+    "providers/libvirt/errors.py": "tests/unit/providers/libvirt/test_snapshots.py",
+    "providers/base.py": "tests/contract/provider.py",
+    "providers/libvirt/bootstrap_access.py": "tests/vm/test_smoke.py",
+    "providers/libvirt/diagnosis.py": "tests/unit/providers/libvirt/test_provider.py",
+    "providers/libvirt/emulation.py": "tests/vm/test_smoke.py",
+    "providers/libvirt/pool.py": "tests/unit/providers/libvirt/test_hypervisor.py",
+    "providers/libvirt/vagrantcli.py": "tests/unit/providers/libvirt/test_provider.py",
+    "providers/naming.py": "tests/unit/providers/test_contract.py",
+    "providers/nspawn/preflight.py": "tests/unit/providers/nspawn/test_machine.py",
+    "providers/nspawn/provider.py": "tests/contract/test_nspawn.py",
+    "providers/registry.py": "tests/unit/test_recipes.py",
+    "providers/routes.py": "tests/unit/providers/nspawn/test_network.py",
+    "providers/ssh.py": "tests/unit/providers/nspawn/test_machine.py",
+    "queries/kubeconfig.py": "tests/stories/test_together.py",
+    "queries/status.py": "tests/unit/test_recipes.py",
+    "queries/verify.py": "tests/scenarios/lifecycle.yml",
+    "render.py": "tests/unit/test_vagrantfile.py",
+    "spec/__init__.py": "tests/unit/spec/test_read.py",
+    "spec/fields.py": "tests/unit/spec/test_read.py",
+    "spec/rules.py": "tests/unit/test_compat.py",
+    "spec/shape.py": "tests/unit/spec/test_mutations.py",
+}
+
+
+def has_code(path: Path) -> bool:
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
+
+
+def mirror_of(module: str) -> Path:
+    folder, _, name = module.rpartition("/")
+    return PROJECT / "tests/unit" / folder / f"test_{name}"
+
+
+def test_every_module_has_its_mirror_or_is_covered_elsewhere():
+    modules = {n.removeprefix("provisioner/") for n, path in PACKAGE.items() if has_code(path)}
+    bare = {module for module in modules if not mirror_of(module).is_file()}
+    assert bare - set(COVERED) == set(), "write its test, or say in COVERED what covers it"
+    assert set(COVERED) - bare == set(), "it has a mirror now, or is gone"
+    assert [place for place in COVERED.values() if not (PROJECT / place).is_file()] == []

@@ -70,6 +70,42 @@ def test_changes_of_a_spec_go_to_their_place():
     assert data["nodes"][1] == {"name": "b"}
 
 
+def shown_commands() -> set[str]:
+    """Every command of ours in a block of a page, without what is said of it behind ``#``."""
+    pages = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *(PROJECT / "docs").glob("*.md")]
+    ours = r"^(?:[#$] )((?:\w+=\S+ )*(?:kubelab|make|ansible-playbook) .*?)(?:[ ]+#.*)?$"
+    found = set()
+    for page in pages:
+        blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.M | re.S)
+        found |= {command for block in blocks for command in re.findall(ours, block, re.M)}
+    return found
+
+
+def as_step(command: str) -> tuple[str, str]:
+    """The step of a story that a command is."""
+    command = re.sub(r"-f (\w+)\.yml", r"-f {\1}", command)
+    for prefix, act in (
+        ("kubelab kubectl -- ", "kubectl"),
+        ("kubelab ssh ", "ssh"),
+        ("kubelab ", "kubelab"),
+        ("ansible-playbook -i .lab/embedded/inventory.yml playbooks/", "ansible"),
+    ):
+        if command.startswith(prefix):
+            text = command.removeprefix(prefix)
+            return act, text.replace(" -- ", " ") if act == "ssh" else text
+    return "", command
+
+
+def test_every_command_that_a_page_shows_is_run():
+    run = {(act_of(step), str(step[act_of(step)])) for story in STORIES for step in story.steps}
+    elsewhere = yaml.safe_load((FOLDER / "documents.yml").read_text())["elsewhere"]
+    shown = shown_commands()
+    assert len(shown) > 20
+    assert {c for c in shown if as_step(c) not in run} - set(elsewhere) == set()
+    assert set(elsewhere) - shown == set(), "no page shows it any more"
+    assert [place for place in elsewhere.values() if not (PROJECT / place).is_file()] == []
+
+
 DOCUMENT = {"ok": True, "nodes": [{"name": "a", "cpus": 1}, {"name": "b", "cpus": 2}]}
 
 

@@ -1,0 +1,122 @@
+"""What is asked of this host, and what a package manager installs on it, which is a script here."""
+
+import stat
+
+import pytest
+
+from provisioner.artifacts.offer import offers
+from provisioner.context import Context
+from provisioner.errors import CommandError, HostError
+from provisioner.lab import Lab
+from provisioner.model import Finding
+from provisioner.phases.host import PROGRAMS, CheckHost, InstallHostPackages
+from provisioner.spec import parse_spec
+from tests.fakes import FakeProvider
+
+# Installed is what is listed in a file; whatever is installed is added to it.
+QUERY = """#!/bin/sh
+shift 3
+for name in "$@"; do grep -qx "$name" {installed} && echo "$name installed"; done
+true
+"""
+APT = """#!/bin/sh
+echo "$DEBIAN_FRONTEND: $*" >> {calls}
+[ -e {broken} ] && {{ echo "E: no network" >&2; exit 100; }}
+[ "$2" = update ] && exit 0
+shift 3
+for name in "$@"; do echo "Setting up $name"; echo "$name" >> {installed}; done
+"""
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """A folder with a package manager of Debian's that installs nothing."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    places = {name: folder / name for name in ("installed", "calls", "broken")}
+    places["installed"].write_text("")
+    for name, text in (("dpkg-query", QUERY), ("apt-get", APT)):
+        (folder / name).write_text(text.format(**places))
+        (folder / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder
+
+
+@pytest.fixture
+def context(good, tmp_path, host):
+    spec = parse_spec(good, "lab.yml", offers)
+    provider = FakeProvider(spec.machines, tmp_path / "ssh")
+    return Context(Lab(spec.name), spec, provider, lambda _: None)
+
+
+def calls(host):
+    return (host / "calls").read_text().splitlines() if (host / "calls").exists() else []
+
+
+def test_what_is_missing_is_installed_once_and_without_questions(context, host):
+    phase = InstallHostPackages()
+    assert phase.needed(context)
+    said = phase.run(context).said
+    update, install = calls(host)
+    assert update == "noninteractive: -q update"
+    assert install.startswith("noninteractive: -qy install --no-install-recommends ")
+    assert {"debootstrap", "systemd-container"} <= set(install.split())
+    assert "chromium" not in install
+    assert "debootstrap" in said
+    assert not phase.needed(context)
+
+
+def test_what_is_there_is_not_asked_for(context, host):
+    InstallHostPackages().run(context)
+    kept = [x for x in (host / "installed").read_text().splitlines() if x != "debootstrap"]
+    (host / "installed").write_text("\n".join(kept) + "\n")
+    InstallHostPackages().run(context)
+    assert calls(host)[-1].split()[-1] == "debootstrap"
+    assert len(calls(host)[-1].split()) == 5
+
+
+def test_more_uses_bring_more_packages(context, host):
+    InstallHostPackages(more=("test",)).run(context)
+    assert "chromium" in calls(host)[-1].split()
+
+
+def test_a_package_manager_that_fails_is_an_error_with_what_it_said(context, host):
+    (host / "broken").touch()
+    with pytest.raises(CommandError) as caught:
+        InstallHostPackages().run(context)
+    assert "E: no network" in caught.value.details
+    assert "by hand" in caught.value.hint
+    assert len(calls(host)) == 1
+
+
+def test_a_host_without_a_package_manager_that_is_known_is_left_alone(context, monkeypatch, host):
+    (host / "apt-get").unlink()
+    monkeypatch.setenv("PATH", str(host))
+    assert not InstallHostPackages().needed(context)
+
+
+def test_every_fault_of_the_host_is_in_one_error(context, host):
+    InstallHostPackages().run(context)
+    context.provider.findings = [
+        Finding("root", False, "you are nobody", hint="Use sudo."),
+        Finding("disk", True, "100 GiB free"),
+        Finding("memory", False, "1 GiB free", hint="Make room."),
+    ]
+    with pytest.raises(HostError) as caught:
+        CheckHost().run(context)
+    assert caught.value.brief == "this host cannot run the lab: root, memory"
+    assert caught.value.details == "root: you are nobody\nmemory: 1 GiB free"
+    assert caught.value.hint.split("\n  ") == ["Use sudo.", "Make room."]
+
+
+def test_a_host_that_can_serve_is_told_by_the_number_of_questions(context, host):
+    InstallHostPackages().run(context)
+    assert CheckHost().run(context).said == "1 questions answered well"
+
+
+def test_programs_that_packages_bring_may_be_missing_before_they_are_installed(context, host):
+    context.provider.findings = [Finding(PROGRAMS, False, "no systemd-nspawn", hint="Install it.")]
+    CheckHost().run(context)
+    InstallHostPackages().run(context)
+    with pytest.raises(HostError, match="no systemd-nspawn"):
+        CheckHost().run(context)
