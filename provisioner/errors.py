@@ -6,7 +6,6 @@
     ├── UsageError          2   the command line makes no sense
     │   └── SpecError       2   the lab spec is refused; nothing was touched
     ├── HostError           3   this host cannot do it, as it is
-    ├── VerifyError         4   the cluster is up, and verify found a fault
     └── Interrupted       130   stopped by a signal; the next run goes on
 
 An error has three parts: ``brief`` says what is wrong and where, ``details`` says why (it may
@@ -54,12 +53,6 @@ class HostError(LabError):
     """This host cannot do what was asked, as it is."""
 
     exit_code = 3
-
-
-class VerifyError(LabError):
-    """The cluster is up, and verify found a fault in it."""
-
-    exit_code = 4
 
 
 class Interrupted(LabError):  # noqa: N818 (a stop, not a fault)

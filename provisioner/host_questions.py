@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 
 from provisioner.model import Finding
 
-Answer = tuple[bool, str, str] | tuple[bool, str, str, str]
+HostAnswer = tuple[bool, str, str] | tuple[bool, str, str, str]
 """Whether it is well, what was found, what to type where it is not, and a verdict for programs."""
 
 
-def put(questions: Mapping[str, Callable[[], Answer]]) -> list[Finding]:
+def put(questions: Mapping[str, Callable[[], HostAnswer]]) -> list[Finding]:
     """Every question, whatever the answers to those before it."""
     findings = []
     for name, ask in questions.items():

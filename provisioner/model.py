@@ -181,7 +181,6 @@ class Event:
     seconds: float = 0.0
     detail: str = ""
     fraction: float | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The event as a JSON object, without the parts that say nothing."""

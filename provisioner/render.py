@@ -14,11 +14,11 @@ from provisioner.spec import VagrantOptions
 
 VAGRANTFILE = Path(__file__).resolve().parents[1] / "Vagrantfile.j2"
 BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
-# A machine's part of the processors where emulated ones crowd them. What counts is the proportion
-# among libvirt's domains; another's has 1024 by itself with cgroup v1, and 100 with v2.
+# A machine's share of the processors where emulated machines compete for them. Only the proportion
+# among libvirt's domains counts; the default is 1024 with cgroup v1, and 100 with v2.
 SHARES = {"control-plane": 800, "worker": 200}
-# What QEMU's emulation of everything offers and a guest is quicker without: measured for all four
-# together (docs/benchmarks.md); the reasons are by how QEMU and Linux are made. `erms`: the kernel
+# Features that QEMU emulates and a guest is faster without. Measured for all four together
+# (docs/benchmarks.md); the reasons follow from how QEMU and Linux work. `erms`: the kernel
 # copies and clears memory a byte at a time. `la57`: page tables of five levels, each of them a step
 # of every walk. `pku`: a register that changes at each turn to an idle processor, which empties the
 # cache of addresses. `smap`: two switches of the translator's mode around each copy from or to a
@@ -32,8 +32,6 @@ class BoxFile:
 
     name: str
     url: str = ""
-    checksum: str = ""
-    version: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from provisioner.artifacts.download import DownloadRoute, refuse_page
 from provisioner.artifacts.sources.debian import mirrors_known
 from provisioner.errors import CommandError, LabError
-from provisioner.host_questions import Answer
+from provisioner.host_questions import HostAnswer
 from provisioner.shell import run
 
 APT_HELPER = Path("/usr/lib/apt/apt-helper")
@@ -37,7 +37,7 @@ class Reachability:
     published: Mapping[str, Sequence[str]] = field(default_factory=dict)
     route: DownloadRoute = field(default_factory=DownloadRoute)
 
-    def questions(self) -> dict[str, Callable[[], Answer]]:
+    def questions(self) -> dict[str, Callable[[], HostAnswer]]:
         """Each by its name in a list of findings."""
         return {
             "dns": self.dns,
@@ -46,7 +46,7 @@ class Reachability:
             **{name: partial(self.publishers, urls) for name, urls in self.published.items()},
         }
 
-    def dns(self) -> Answer:
+    def dns(self) -> HostAnswer:
         """Whether names resolve here, or a proxy does that for us."""
         host = self._mirror_host()
         if not host:
@@ -59,7 +59,7 @@ class Reachability:
             return behind or self.cached, f"{host} does not resolve", hint
         return True, f"{host} resolves", ""
 
-    def debian(self) -> Answer:
+    def debian(self) -> HostAnswer:
         """Whether a mirror of apt's serves the suite."""
         if self.cached:
             return True, "not asked: all artifacts are in the cache", ""
@@ -76,7 +76,7 @@ class Reachability:
                 return False, f"no answer from {known[0]}: {said}", "Try `apt-get update`."
         return True, f"{known[0]} serves {self.suite}", ""
 
-    def modules(self) -> Answer:
+    def modules(self) -> HostAnswer:
         """Whether the Go module proxy serves."""
         if self.cached:
             return True, "not asked: all artifacts are in the cache", ""
@@ -92,7 +92,7 @@ class Reachability:
                 return False, f"no module from GOPROXY: {said}", "Look at `go env GOPROXY`."
         return True, "the module proxy serves", ""
 
-    def publishers(self, urls: Sequence[str]) -> Answer:
+    def publishers(self, urls: Sequence[str]) -> HostAnswer:
         """Whether every host among the URLs serves the first that is asked of it."""
         firsts = {urllib.parse.urlsplit(url).netloc: url for url in reversed(urls)}
         with ThreadPoolExecutor(max_workers=len(firsts)) as pool:

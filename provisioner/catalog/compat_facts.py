@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from provisioner.catalog.model import Catalog, FetchedBox
 from provisioner.compat import OSES, SUITES, conflicts_of, follows
-from provisioner.spec import Fault, LabSpec
+from provisioner.spec import LabSpec, SpecFault
 
 # The key of a spec that chooses a fact; all else follows from the version of Kubernetes.
 KEYS = {"runtime": "runtime.name", "weave": "cni.name"}
@@ -39,7 +39,7 @@ def facts_of(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
     return {**facts, "runtime": spec.runtime.name, **_of_the_box(catalog, spec)}
 
 
-def conflicts_in(catalog: Catalog, spec: LabSpec) -> Iterator[Fault]:
+def conflicts_in(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:
     """Every reason why a spec cannot work, by the key to change."""
     try:
         follows(spec.kubernetes.version)
@@ -58,7 +58,7 @@ def conflicts_in(catalog: Catalog, spec: LabSpec) -> Iterator[Fault]:
         yield "provider.box.baked", True, why
 
 
-def _between_components(catalog: Catalog, spec: LabSpec) -> Iterator[Fault]:
+def _between_components(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:
     """What one chosen component wants of the others, or does not stand beside."""
     found = [(choice, component) for choice in spec.choices if (component := catalog.find(choice))]
     chosen = [component for _, component in found]

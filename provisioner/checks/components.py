@@ -6,7 +6,7 @@ from typing import Any
 
 import tenacity
 
-from provisioner.checks.verify import Check, Cluster, Fault
+from provisioner.checks.verify import Check, CheckFailed, Cluster
 from provisioner.shell import tail
 
 
@@ -15,7 +15,7 @@ def _question(words: list[str], expects: str, seconds: float) -> Check:
         patience = tenacity.Retrying(
             stop=tenacity.stop_after_delay(seconds * cluster.slowness),
             wait=tenacity.wait_fixed(1),
-            retry=tenacity.retry_if_exception_type(Fault),
+            retry=tenacity.retry_if_exception_type(CheckFailed),
             reraise=True,
         )
         return patience(_answer, cluster, words, expects)
@@ -28,7 +28,7 @@ def _answer(cluster: Cluster, words: list[str], expects: str) -> str:
     found = re.search(expects, answer.stdout)
     if answer.code != 0 or found is None:
         said = tail(answer.stderr or answer.stdout, lines=1) or "nothing"
-        raise Fault(f"kubectl {' '.join(words)}: expected {expects!r}, and it said {said}")
+        raise CheckFailed(f"kubectl {' '.join(words)}: expected {expects!r}, and it said {said}")
     return found[0].strip() or "as expected"
 
 

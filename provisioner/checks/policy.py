@@ -4,7 +4,7 @@ import time
 
 import jinja2
 
-from provisioner.checks.verify import NAMESPACE, Cluster, Fault
+from provisioner.checks.verify import NAMESPACE, CheckFailed, Cluster
 
 # Pod networks that enforce NetworkPolicies. That another does not is said, and is no fault.
 ENFORCING = ("weave",)
@@ -30,14 +30,14 @@ def _apply(cluster: Cluster, name: str, ingress: str) -> None:
 
 
 def _answers(cluster: Cluster, node: str, address: str) -> bool:
-    seconds = str(int(FETCH_SECONDS * max(cluster.slowness, 1)))
+    seconds = str(int(FETCH_SECONDS * cluster.slowness))
     words = ("timeout", seconds, "wget", "-q", "-O", "-", f"http://{address}:8080/")
     return "web-" in cluster.ask(node, *words).stdout
 
 
 def _becomes(cluster: Cluster, node: str, address: str, wanted: bool, seconds: float) -> bool:
     """Whether a pod answers (or stops to) within ``seconds``; it is asked at least once."""
-    deadline = time.monotonic() + seconds * cluster.slowness
+    deadline = cluster.deadline(seconds)
     while _answers(cluster, node, address) != wanted:
         if time.monotonic() > deadline:
             return False
@@ -57,12 +57,14 @@ def network_policy(cluster: Cluster) -> str:
             patience = ENFORCED_SECONDS if enforcing else 0
             if not _becomes(cluster, node, address, wanted=False, seconds=patience):
                 if enforcing:
-                    raise Fault(f"{node}: {name} ({address}) answers in spite of a deny-all policy")
+                    raise CheckFailed(
+                        f"{node}: {name} ({address}) answers in spite of a deny-all policy"
+                    )
                 return f"not enforced: {cni} has no NetworkPolicy"
         _apply(cluster, "allow-ask", ALLOWED)
         for node in nodes:
             if not _becomes(cluster, node, address, wanted=True, seconds=ENFORCED_SECONDS):
-                raise Fault(
+                raise CheckFailed(
                     f"{node}: {name} ({address}) does not answer, though a policy allows it"
                 )
     finally:

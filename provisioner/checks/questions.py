@@ -14,8 +14,8 @@ from provisioner.checks.verify import (
     NAMESPACE,
     OTHER,
     Check,
+    CheckFailed,
     Cluster,
-    Fault,
     wait_for_pods,
 )
 
@@ -29,12 +29,12 @@ def nodes_ready(cluster: Cluster) -> str:
     wanted = f"v{cluster.spec.kubernetes.version}"
     for name in cluster.nodes:
         if name not in found:
-            raise Fault(f"{name}: not registered with the API server")
+            raise CheckFailed(f"{name}: not registered with the API server")
         if not is_ready(found[name]):
-            raise Fault(f"{name}: not Ready")
+            raise CheckFailed(f"{name}: not Ready")
         version = found[name]["status"]["nodeInfo"]["kubeletVersion"]
         if version != wanted:
-            raise Fault(f"{name}: kubelet is {version}, expected {wanted}")
+            raise CheckFailed(f"{name}: kubelet is {version}, expected {wanted}")
     return f"{len(cluster.nodes)} of {len(cluster.nodes)}, {wanted}"
 
 
@@ -51,9 +51,9 @@ def runtime_driver(cluster: Cluster) -> str:
         answer = cluster.on_node(node, driver_of(runtime))
         found = answer.stdout.strip()
         if answer.code != 0:
-            raise Fault(f"{node}: {runtime} does not answer: {answer.stderr.strip()}")
+            raise CheckFailed(f"{node}: {runtime} does not answer: {answer.stderr.strip()}")
         if found != wanted:
-            raise Fault(f"{node}: {runtime} is on {found}, expected {wanted}")
+            raise CheckFailed(f"{node}: {runtime} is on {found}, expected {wanted}")
     return f"{wanted} on {len(cluster.nodes)} nodes"
 
 
@@ -64,7 +64,7 @@ def kubelet_driver(cluster: Cluster) -> str:
         config = cluster.kubectl.call("get", "--raw", f"/api/v1/nodes/{node}/proxy/configz").stdout
         found = re.search(r'"cgroupDriver":"(\w+)"', config)
         if not found or found[1] != wanted:
-            raise Fault(f"{node}: kubelet is on {found and found[1]}, expected {wanted}")
+            raise CheckFailed(f"{node}: kubelet is on {found and found[1]}, expected {wanted}")
     return f"{wanted} on {len(cluster.nodes)} nodes"
 
 
@@ -88,7 +88,7 @@ def _fetch(cluster: Cluster, node: str, targets: Mapping[str, str]) -> None:
     good = list(takewhile(lambda line: line.startswith("web-"), answer.stdout.split()))
     if answer.code != 0 or len(good) != len(targets):
         url, what = list(targets.items())[min(len(good), len(targets) - 1)]
-        raise Fault(
+        raise CheckFailed(
             f"{node}: pod ask-{node} got no answer from {what}, {url}: {answer.stderr.strip()}"
         )
 
@@ -131,9 +131,9 @@ def node_port(cluster: Cluster) -> str:
         try:
             body = direct.open(url, timeout=FETCH_SECONDS * cluster.slowness).read().decode()
         except (urllib.error.URLError, OSError) as error:
-            raise Fault(f"{node}: no answer from {url} on this host: {error}") from None
+            raise CheckFailed(f"{node}: no answer from {url} on this host: {error}") from None
         if "web-" not in body:
-            raise Fault(f"{node}: {url} answered something else: {body[:60]!r}")
+            raise CheckFailed(f"{node}: {url} answered something else: {body[:60]!r}")
     return found
 
 
@@ -162,7 +162,7 @@ def dns(cluster: Cluster) -> str:
             if not set(right) <= set(answer.stdout.split()):
                 said = (answer.stdout + answer.stderr).replace("\n", " ").strip()
                 asked = f"`{' '.join(question)}` in ask-{node}"
-                raise Fault(f"{node}: {asked} does not say {' and '.join(right)}: {said}")
+                raise CheckFailed(f"{node}: {asked} does not say {' and '.join(right)}: {said}")
     return f"{', '.join(name for name, _ in wanted)} by CoreDNS ({server})"
 
 
@@ -172,7 +172,7 @@ def self_healing(cluster: Cluster) -> str:
     cluster.kubectl.call("-n", NAMESPACE, "delete", "pod", victim, "--wait=false")
     pods = wait_for_pods(cluster, NAMESPACE, "app=web", 4)
     if victim in {pod["metadata"]["name"] for pod in pods}:
-        raise Fault(f"{victim} was deleted and is still there")
+        raise CheckFailed(f"{victim} was deleted and is still there")
     return f"{victim} died, 4 of 4 again"
 
 

@@ -1,6 +1,6 @@
-"""Does the cluster work? Each check is a function from the cluster to a detail, or to a Fault.
+"""Does the cluster work? Each check is a function from the cluster to a detail; or it fails.
 
-A time-out is a fault. What verify made in the cluster is gone when it ends.
+A time-out is a failure. What verify made in the cluster is gone when it ends.
 """
 
 import time
@@ -29,7 +29,7 @@ ASK_SECONDS = 30
 FETCH_SECONDS = 10
 
 
-class Fault(Exception):  # noqa: N818 (an answer to a question, not an error of ours)
+class CheckFailed(Exception):  # noqa: N818 (an answer to a question, not an error of ours)
     """A check's answer is no; the text names the node or pod and what was seen there."""
 
 
@@ -38,6 +38,7 @@ class Cluster:
     """What checks ask: the API, the machines (``on_node``), and the spec for what is right.
 
     ``slowness`` is by how much machines are slower than real ones: deadlines are that much later.
+    Without ``patient`` nothing is waited for: each question is put once.
     """
 
     spec: LabSpec
@@ -45,7 +46,12 @@ class Cluster:
     on_node: Callable[[str, list[str]], Result]
     image: str
     slowness: float = 1
+    patient: bool = True
     pods: list[dict[str, Any]] = field(default_factory=list)
+
+    def deadline(self, seconds: float) -> float:
+        """Until when to wait for what takes ``seconds`` on real machines (monotonic clock)."""
+        return time.monotonic() + (seconds * self.slowness if self.patient else 0)
 
     @property
     def nodes(self) -> list[str]:
@@ -112,7 +118,7 @@ def _answer(name: str, check: Check, cluster: Cluster) -> Finding:
     begin = time.monotonic()
     try:
         ok, detail = True, check(cluster)
-    except Fault as fault:
+    except CheckFailed as fault:
         ok, detail = False, str(fault)
     except LabError as error:
         ok, detail = False, f"{error.brief}: {error.details}".strip(": ")
@@ -139,7 +145,7 @@ def verify(
             findings.append(finding)
             if not finding.ok and checks is basic:
                 # Something is wrong already: what else is will not get well by waiting for it.
-                cluster.slowness = 0
+                cluster.patient = False
 
     put(basic)
     if not all(finding.ok for finding in findings):
@@ -156,10 +162,10 @@ def wait_for_pods(
     """The pods of a namespace, once all that live are Ready (and ``wanted`` of them, if given).
 
     Raises:
-        Fault: they are not in time; names each that is not, its node and its state.
+        CheckFailed: they are not in time; names each that is not, its node and its state.
     """
     query = ["pods", "-n", namespace, *(["-l", selector] if selector else [])]
-    deadline = time.monotonic() + POD_SECONDS * cluster.slowness
+    deadline = cluster.deadline(POD_SECONDS)
     while True:
         alive = [p for p in cluster.kubectl.get(*query) if "deletionTimestamp" not in p["metadata"]]
         ill = [pod for pod in alive if not is_ready(pod)]
@@ -167,7 +173,7 @@ def wait_for_pods(
             return alive
         if time.monotonic() > deadline:
             count = f"{len(alive) - len(ill)} of {wanted or len(alive)} pods Ready"
-            raise Fault("; ".join([count, *map(describe, ill)]))
+            raise CheckFailed("; ".join([count, *map(describe, ill)]))
         time.sleep(0.5)
 
 

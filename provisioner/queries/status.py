@@ -11,22 +11,22 @@ from provisioner.model import Machine
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _NodesReply:
     """What the API server says of the nodes; empty where it does not answer."""
 
     nodes: dict[str, dict[str, Any]]
     reachable: bool
 
 
-def _ask(kubectl: Kubectl) -> _Answer:
+def _ask(kubectl: Kubectl) -> _NodesReply:
     try:
         found = kubectl.get("nodes", timeout=5)
     except LabError:
-        return _Answer({}, reachable=False)
-    return _Answer({node["metadata"]["name"]: node for node in found}, reachable=True)
+        return _NodesReply({}, reachable=False)
+    return _NodesReply({node["metadata"]["name"]: node for node in found}, reachable=True)
 
 
-def _phase(machines: list[Machine], answer: _Answer) -> str:
+def _phase(machines: list[Machine], answer: _NodesReply) -> str:
     states = {machine.state for machine in machines}
     if states == {"absent"}:
         return "absent"
@@ -59,7 +59,7 @@ def status_of(context: Context) -> dict[str, Any]:
     """The lab as it is now: asked from the provider, the machines and the API server."""
     spec, machines = context.spec, context.provider.machines()
     answer = _ask(context.kubectl) if any(m.state == "running" for m in machines) else None
-    answer = answer or _Answer({}, reachable=False)
+    answer = answer or _NodesReply({}, reachable=False)
     roles = {node.name: node.role for node in spec.nodes}
     info = [n["status"]["nodeInfo"] for n in answer.nodes.values()]
     driver, plane = "", context.first_control_plane

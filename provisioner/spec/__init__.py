@@ -6,7 +6,7 @@ would be right. Nothing is touched before a spec has passed.
 
 from provisioner.spec.fields import DNS_LABEL
 from provisioner.spec.read import StoredSpec, parse_spec, read_spec, read_stored
-from provisioner.spec.rules import Fault, Offer, Offers
+from provisioner.spec.rules import Offer, Offers, SpecFault
 from provisioner.spec.shape import (
     DOCKER_DISK_GIB,
     NO_DASHBOARD,
@@ -24,13 +24,13 @@ __all__ = [
     "DOCKER_DISK_GIB",
     "NO_DASHBOARD",
     "Artifacts",
-    "Fault",
     "LabSpec",
     "MachineOptions",
     "NodeSpec",
     "Offer",
     "Offers",
     "Provider",
+    "SpecFault",
     "StoredSpec",
     "VagrantOptions",
     "Weave",

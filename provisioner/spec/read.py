@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from provisioner.errors import SpecError
 from provisioner.spec.migrate import migrated
-from provisioner.spec.rules import Fault, Offers, faults_of
+from provisioner.spec.rules import Offers, SpecFault, faults_of
 from provisioner.spec.shape import LabSpec
 
 
@@ -58,7 +58,7 @@ def _siblings(location: tuple[int | str, ...]) -> list[str]:
     return list(models[0].model_fields)
 
 
-def _shape_faults(bad: ValidationError) -> Iterator[Fault]:
+def _shape_faults(bad: ValidationError) -> Iterator[SpecFault]:
     for error in bad.errors():
         location, value, why = error["loc"], error["input"], error["msg"]
         if error["type"] == "extra_forbidden":
@@ -75,7 +75,7 @@ def _shape_faults(bad: ValidationError) -> Iterator[Fault]:
         yield _path(location), value, why.removeprefix("Value error, ")
 
 
-def _refuse(source: str, faults: list[Fault]) -> SpecError:
+def _refuse(source: str, faults: list[SpecFault]) -> SpecError:
     def line(path: str, value: Any, why: str) -> str:
         shown = "" if value is None else f" = {str(value)[:60]!r}"
         return f"{source}: {path}{shown}: {why}"

@@ -19,7 +19,7 @@ SERVICE_PREFIXES = range(12, 28)
 DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
 
 
-Fault = tuple[str, Any, str]
+SpecFault = tuple[str, Any, str]
 """Key path, the value found there, and why it is refused and what would be right."""
 
 
@@ -35,14 +35,14 @@ class Offer:
     components: Mapping[str, Collection[str]]
     boxes: Collection[str] = ()
     missing: Callable[[Choice], Collection[str]] = lambda _: ()
-    conflicts: Callable[[LabSpec], Iterable[Fault]] = lambda _: ()
+    conflicts: Callable[[LabSpec], Iterable[SpecFault]] = lambda _: ()
 
 
 Offers = Callable[[Artifacts], Offer]
 """The catalogue's offer, given what a spec says of artifacts."""
 
 
-def _name_faults(spec: LabSpec) -> Iterator[Fault]:
+def _name_faults(spec: LabSpec) -> Iterator[SpecFault]:
     for key in ("name", "address"):
         seen: dict[str, int] = {}
         for index, node in enumerate(spec.nodes):
@@ -53,7 +53,7 @@ def _name_faults(spec: LabSpec) -> Iterator[Fault]:
             seen.setdefault(value, index)
 
 
-def _role_faults(spec: LabSpec) -> Iterator[Fault]:
+def _role_faults(spec: LabSpec) -> Iterator[SpecFault]:
     planes = [i for i, node in enumerate(spec.nodes) if node.role == "control-plane"]
     if not planes:
         yield "nodes", f"{len(spec.nodes)} workers", "no control plane: give one node that role"
@@ -70,7 +70,7 @@ def _role_faults(spec: LabSpec) -> Iterator[Fault]:
             yield f"nodes[{index}].memory_mib", node.memory_mib, f"{why}: use 2048 or more"
 
 
-def _address_faults(spec: LabSpec) -> Iterator[Fault]:
+def _address_faults(spec: LabSpec) -> Iterator[SpecFault]:
     network = IPv4Network(spec.networks.node)
     if network.num_addresses < len(spec.nodes) + 3:
         why = f"too small for {len(spec.nodes)} nodes, the host, and two reserved addresses"
@@ -87,7 +87,7 @@ def _address_faults(spec: LabSpec) -> Iterator[Fault]:
             yield path, node.address, f"a reserved address of {network}: use {first} to {last}"
 
 
-def _network_faults(spec: LabSpec) -> Iterator[Fault]:
+def _network_faults(spec: LabSpec) -> Iterator[SpecFault]:
     named = {key: IPv4Network(value) for key, value in spec.networks.model_dump().items()}
     paths = {f"networks.{key}": network for key, network in named.items()}
     if isinstance(spec.provider, VagrantOptions):
@@ -111,14 +111,14 @@ def _network_faults(spec: LabSpec) -> Iterator[Fault]:
         yield "networks.service", spec.networks.service, why
 
 
-def _dashboard_faults(spec: LabSpec) -> Iterator[Fault]:
+def _dashboard_faults(spec: LabSpec) -> Iterator[SpecFault]:
     wanted = spec.dashboard
     if wanted.node_port and wanted.exposure == "ClusterIP":
         why = "a ClusterIP has no port on nodes: use 0, or exposure NodePort"
         yield "dashboard.node_port", wanted.node_port, why
 
 
-def _catalogue_faults(spec: LabSpec, offer: Offer) -> Iterator[Fault]:
+def _catalogue_faults(spec: LabSpec, offer: Offer) -> Iterator[SpecFault]:
     for choice in spec.choices:
         offered, wanted = offer.components.get(choice.kind, ()), choice.version or choice.name
         if wanted not in offered:
@@ -133,7 +133,7 @@ def _catalogue_faults(spec: LabSpec, offer: Offer) -> Iterator[Fault]:
         yield "provider.box.name", spec.provider.box.name, why
 
 
-def _addon_faults(spec: LabSpec) -> Iterator[Fault]:
+def _addon_faults(spec: LabSpec) -> Iterator[SpecFault]:
     for index, name in enumerate(spec.addons):
         if name in spec.addons[:index]:
             yield f"addons[{index}]", name, "given twice: name every addon once"
@@ -145,7 +145,7 @@ OWN_RULES = (
 )
 
 
-def faults_of(spec: LabSpec, offer: Offer) -> list[Fault]:
+def faults_of(spec: LabSpec, offer: Offer) -> list[SpecFault]:
     """Every fault of a spec whose single keys are right."""
     own = [fault for rule in OWN_RULES for fault in rule(spec)]
     return [*own, *_catalogue_faults(spec, offer), *offer.conflicts(spec)]

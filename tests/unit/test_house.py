@@ -162,22 +162,6 @@ def test_every_role_is_used_and_every_role_that_is_used_exists():
     assert roles_named() | {"artifacts"} == set(ROLES)
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_every_role_explains_itself(role):
-    folder = PROJECT / "roles" / role
-    assert (folder / "README.md").is_file()
-    defaults = {}
-    for path in (folder / "defaults").rglob("*.yml"):
-        defaults |= yaml.safe_load(path.read_text()) or {}
-    specs = yaml.safe_load((folder / "meta/argument_specs.yml").read_text())["argument_specs"]
-    options = specs["main"]["options"]
-    assert set(options) == set(defaults)
-    for name, option in options.items():
-        assert option["description"], name
-        if "default" in option:
-            assert option["default"] == defaults[name], name
-
-
 def test_the_layers_of_the_package_are_all_named():
     text = (PROJECT / "pyproject.toml").read_text()
     layers = re.search(r"layers = \[(.*?)\]", text, re.S)[1]
@@ -237,7 +221,7 @@ COVERED = {
     "providers/libvirt/diagnosis.py": "tests/unit/providers/libvirt/test_provider.py",
     "providers/libvirt/emulation.py": "tests/vm/test_smoke.py",
     "providers/libvirt/pool.py": "tests/unit/providers/libvirt/test_hypervisor.py",
-    "providers/libvirt/refusals.py": "tests/vm/test_turned_down.py",
+    "providers/libvirt/errors.py": "tests/vm/test_turned_down.py",
     "providers/libvirt/vagrantcli.py": "tests/unit/providers/libvirt/test_provider.py",
     "providers/naming.py": "tests/unit/providers/test_contract.py",
     "providers/nspawn/preflight.py": "tests/unit/providers/nspawn/test_machine.py",

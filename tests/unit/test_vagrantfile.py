@@ -64,7 +64,7 @@ def test_the_vagrantfile_of_each_profile_is_as_it_was(name, snapshot):
 
 
 def test_the_vagrantfile_with_every_option_is_as_it_was(good, snapshot):
-    box = BoxFile("centos/7", "https://example.org/x.box", "ab" * 32, "2004.01")
+    box = BoxFile("centos/7", "https://example.org/x.box")
     assert vagrantfile(rich(good), "kvm", box) == snapshot
 
 

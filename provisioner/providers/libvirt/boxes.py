@@ -1,7 +1,7 @@
-"""A Vagrant box on its way into libvirt's pool, which all labs of a host share.
+"""The upload of a Vagrant box into libvirt's pool, which all labs of a host share.
 
-vagrant-libvirt takes any volume of a box's name for that box: also while another lab still fills
-it, and where a killed one left it half full. No machine made from that would ever boot.
+vagrant-libvirt uses any volume that has the name of the box, even while another lab uploads it, or
+where a killed upload left it incomplete. A machine that is made from such a volume does not boot.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ def _lock(home: Path) -> FileLock:
 
 
 def _has_whole(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
-    """Whether libvirt has the whole box; what it has of it otherwise is removed.
+    """Whether libvirt has the whole box. An incomplete volume is removed.
 
-    What was never unpacked in vagrant's ``home`` was not being sent from here either.
+    A box that is not unpacked in vagrant's ``home`` was not uploaded from this host.
     """
     name = box.name.replace("/", "-VAGRANTSLASH-")
     volumes = [v for v in hypervisor.pool.volumes() if v.name().startswith(f"{name}{BOX_VOLUME}")]
@@ -48,12 +48,12 @@ def _has_whole(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
 def pool_with_box(
     hypervisor: Hypervisor, home: Path, box: BoxFile, listen: Listener
 ) -> Iterator[None]:
-    """Have the pool, and be the only lab that sends a box there, unless it has this one."""
+    """Make the pool, and be the only lab that uploads a box, unless libvirt has this one."""
     lock = _lock(home)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        said = "waiting for another lab that sends its box to libvirt"
+        said = "waiting for another lab that uploads its box to libvirt"
         listen(Event(PHASE, "vagrant up", "progress", detail=said))
         lock.acquire()
     try:
@@ -66,8 +66,8 @@ def pool_with_box(
 
 
 @contextmanager
-def boxes_at_rest(home: Path) -> Iterator[bool]:
-    """Whether no lab sends a box to libvirt; if so, none begins to until the block ends."""
+def uploads_blocked(home: Path) -> Iterator[bool]:
+    """Whether no lab uploads a box. If so, no upload begins until the block ends."""
     lock = _lock(home)
     try:
         lock.acquire(blocking=False)

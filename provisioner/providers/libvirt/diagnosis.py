@@ -1,4 +1,4 @@
-"""Why a virtual machine does not come up: what its console, DHCP and this host's firewall say."""
+"""Why a virtual machine does not start: its console, DHCP, and this host's firewall."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.shell import run, tail
 
 CONSOLE_BYTES = 4000
-# A boot loader clears the screen and moves about on it; on the user's terminal that would do harm.
+# A boot loader clears the screen and moves the cursor. The user's terminal must not obey.
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 
 
@@ -24,20 +24,20 @@ def console_tail(hypervisor: Hypervisor, node: str, consoles: Path) -> str:
 
 
 def _firewall(bridge: str) -> str:
-    """What drops DHCP on a bridge before libvirt's own rules are asked."""
+    """Whether a chain drops DHCP on a bridge before libvirt's own rules accept it."""
     try:
         rules = run(["nft", "list", "chains"], check=False).stdout
     except CommandError as error:
-        # What else was found is worth more than this answer.
-        return f"This host's firewall gave no answer ({error.brief}): see that {bridge} may pass."
+        # The other findings are of use without this answer.
+        return f"This host's firewall cannot be read ({error.brief}): it must accept {bridge}."
     dropping = "policy drop" in rules
     if not dropping:
-        return f"No chain of this host's firewall drops what it does not know (bridge {bridge})."
-    return f"A chain of this host's firewall drops what it does not know: let {bridge} pass."
+        return f"No chain of this host's firewall has the policy drop (bridge {bridge})."
+    return f"A chain of this host's firewall has the policy drop: accept {bridge} there."
 
 
 def why_no_answer(hypervisor: Hypervisor, node: str, consoles: Path, log: Path) -> LabError:
-    """The error for a machine that vagrant waited for in vain, with all that can be found."""
+    """The error for a machine that did not answer vagrant, with all that can be found."""
     facts = hypervisor.facts(node)
     bridge = hypervisor.bridge("management")
     leases = "\n  ".join(hypervisor.leases()) or "none"
@@ -46,7 +46,7 @@ def why_no_answer(hypervisor: Hypervisor, node: str, consoles: Path, log: Path) 
         console_tail(hypervisor, node, consoles),
         f"DHCP leases of its management network:\n  {leases}",
         _firewall(bridge),
-        f"All that vagrant said is in {log}.",
+        f"The whole output of vagrant is in {log}.",
     ]
     return LabError(
         f"{node}: the machine got no address, or does not answer SSH there",

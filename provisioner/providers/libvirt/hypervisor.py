@@ -14,8 +14,8 @@ import tenacity
 
 from provisioner.errors import HostError, LabError
 from provisioner.model import MachineState
+from provisioner.providers.libvirt.errors import as_lab_error
 from provisioner.providers.libvirt.pool import Pool
-from provisioner.providers.libvirt.refusals import in_words
 from provisioner.providers.libvirt.service import ensure_service
 
 STATES: dict[int, MachineState] = {
@@ -47,13 +47,13 @@ class Hypervisor:
 
     @property
     def link(self) -> Any:
-        """The connection; made anew where libvirt was started anew since it was needed last.
+        """The connection. It is opened again if libvirt was restarted since its last use.
 
         Raises:
             HostError: libvirt cannot be reached.
         """
         if self._link is not None:
-            # That a socket is closed at its other end is known to nobody before it is used.
+            # Only a call shows that the other end has closed the socket.
             with suppress(libvirt.libvirtError):
                 self._link.getLibVersion()
                 return self._link
@@ -74,16 +74,18 @@ class Hypervisor:
         return Pool(lambda: self.link)
 
     def offers_kvm(self) -> bool:
-        """Whether libvirt has domains by KVM to offer, which does not say that they boot."""
+        """Whether libvirt offers KVM. A guest may still not boot."""
         return "<domain type='kvm'" in self.link.getCapabilities()
 
     def domain(self, node: str) -> Any:
         """The domain of a node, or None.
 
         Raises:
-            LabError: libvirt does not say; that is no leave to make one, or to remove its disks.
+            LabError: libvirt does not answer. Nothing may be made or removed then.
         """
-        with in_words(f"{node}: libvirt does not tell of it", "Look at `virsh list --all`."):
+        with as_lab_error(
+            f"{node}: libvirt cannot look up its domain", "Look at `virsh list --all`."
+        ):
             try:
                 return self.link.lookupByName(self.prefix + node)
             except libvirt.libvirtError as error:
@@ -92,7 +94,7 @@ class Hypervisor:
                 return None
 
     def is_ours(self, domain: Any) -> bool:
-        """Whether the lab made a domain: a name alone proves nothing."""
+        """Whether the lab made a domain. The name alone does not prove it."""
         try:
             text = domain.metadata(libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, None)
         except libvirt.libvirtError:
@@ -100,7 +102,7 @@ class Hypervisor:
         return bool(text.startswith(f"{self.mark} "))
 
     def own_domains(self) -> Iterator[Any]:
-        """Every domain that the lab made, also what a killed run left half made."""
+        """Every domain that the lab made, those of a killed run included."""
         for domain in self.link.listAllDomains():
             if domain.name().startswith(self.prefix) and self.is_ours(domain):
                 yield domain
@@ -134,13 +136,13 @@ class Hypervisor:
         return ""
 
     def wake(self) -> None:
-        """Start the lab's networks and the pool: after a restart of the host nobody has.
+        """Start the lab's networks and the pool, which are inactive after a restart of the host.
 
         Raises:
             LabError: libvirt refuses.
         """
         hint = "Look at `virsh net-list --all` and `virsh pool-list --all`."
-        with in_words("the lab's networks do not start", hint):
+        with as_lab_error("the lab's networks do not start", hint):
             for network in self.link.listAllNetworks():
                 if network.name().startswith(self.prefix) and not network.isActive():
                     network.create()
@@ -148,7 +150,7 @@ class Hypervisor:
                 self.pool.ensure()
 
     def start(self, node: str) -> None:
-        """Power a domain on, or let it go on where it is paused (a full disk does that).
+        """Start a domain, or resume a paused one. A full disk pauses domains.
 
         Raises:
             LabError: libvirt refuses.
@@ -156,7 +158,7 @@ class Hypervisor:
         self._call(node, lambda domain: domain.resume() if domain.isActive() else domain.create())
 
     def shut_down(self, node: str, seconds: float) -> None:
-        """Ask a domain to power off; by force when it has not after ``seconds``."""
+        """Shut a domain down. It is powered off if it still runs after ``seconds``."""
         domain = self.domain(node)
         if domain is None or not domain.isActive():
             return
@@ -167,7 +169,7 @@ class Hypervisor:
         )
         try:
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
-                # It hears nothing while it is.
+                # A paused domain does not react.
                 domain.resume()
             domain.shutdown()
             patience(domain.isActive)
@@ -179,7 +181,7 @@ class Hypervisor:
         domain = self.domain(node)
         if domain is None:
             raise LabError(f"{node}: no such machine", "", "Run `kubelab up` to make it.")
-        with in_words(f"{node}: libvirt refuses", "Look at `virsh list --all`."):
+        with as_lab_error(f"{node}: libvirt refuses", "Look at `virsh list --all`."):
             act(domain)
 
     def remove(self, domain: Any) -> None:
@@ -192,23 +194,23 @@ class Hypervisor:
         self.pool.remove_disks(name)
 
     def remove_stray_disks(self, nodes: Sequence[str]) -> None:
-        """Remove the volumes of nodes that have no domain; nothing can be made over them."""
+        """Remove the volumes of nodes that have no domain. Vagrant fails where they are."""
         for node in nodes:
             if self.domain(node) is None:
                 self.pool.remove_disks(self.prefix + node)
 
     def sweep(self, *, with_boxes: bool) -> None:
-        """Remove all that is the lab's; the pool ``with_boxes`` too, if no other lab uses it.
+        """Remove all that is the lab's, and ``with_boxes`` the pool, if no other lab uses it.
 
         Raises:
             LabError: libvirt refuses.
         """
-        hint = "Mend that, and run `kubelab destroy` again: it goes on with what is left."
-        with in_words("libvirt does not give all of the lab up", hint):
+        hint = "Fix that and run `kubelab destroy` again: it goes on with what is left."
+        with as_lab_error("libvirt did not remove all of the lab", hint):
             self._sweep(with_boxes=with_boxes)
 
     def _sweep(self, *, with_boxes: bool) -> None:
-        # Volumes of a pool that sleeps cannot be seen.
+        # libvirt lists no volumes of an inactive pool.
         self.wake()
         for domain in list(self.own_domains()):
             self.remove(domain)

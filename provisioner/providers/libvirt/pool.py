@@ -8,7 +8,7 @@ from typing import Any
 
 import libvirt
 
-from provisioner.providers.libvirt.refusals import in_words
+from provisioner.providers.libvirt.errors import as_lab_error
 
 POOL = "kubelab"
 POOL_PATH = Path("/var/lib/libvirt/kubelab")
@@ -24,22 +24,22 @@ class Pool:
 
     @property
     def is_defined(self) -> bool:
-        """Whether libvirt knows it; it may sleep."""
+        """Whether libvirt knows it. It may be inactive."""
         return POOL in (pool.name() for pool in self.link().listAllStoragePools())
 
     def volumes(self) -> list[Any]:
-        """All that is in the pool, of every lab; nothing where there is no pool, or it sleeps."""
+        """The volumes of all labs; none where the pool is missing or inactive."""
         pools = [pool for pool in self.link().listAllStoragePools() if pool.name() == POOL]
         if not pools or not pools[0].isActive():
             return []
-        # Refused while libvirt makes a volume; what it knows is all there is even then.
+        # libvirt refuses while it creates a volume. Its list is complete even then.
         with suppress(libvirt.libvirtError):
             pools[0].refresh()
         volumes: list[Any] = pools[0].listAllVolumes()
         return volumes
 
     def volumes_of(self, domain: str) -> list[Any]:
-        """The disks of a domain, and not those of one whose name only begins with its name."""
+        """The disks of a domain, without those of a domain whose name begins with this one."""
         disks = (f"{domain}.", f"{domain}_", f"{domain}-vd")
         return [volume for volume in self.volumes() if volume.name().startswith(disks)]
 
@@ -53,7 +53,7 @@ class Pool:
         Raises:
             LabError: libvirt refuses.
         """
-        with in_words(f"no pool at {POOL_PATH}", f"Look at `virsh pool-dumpxml {POOL}`."):
+        with as_lab_error(f"no pool at {POOL_PATH}", f"Look at `virsh pool-dumpxml {POOL}`."):
             self._ensure()
 
     def _ensure(self) -> None:
@@ -67,7 +67,7 @@ class Pool:
         try:
             pool.refresh()
         except libvirt.libvirtError:
-            # Not started, or its folder went away under it; or a volume is being made.
+            # The pool is inactive, its folder is gone, or a volume is being created.
             if pool.isActive():
                 with suppress(libvirt.libvirtError):
                     pool.destroy()
@@ -90,7 +90,7 @@ class Pool:
             for volume in boxes:
                 volume.delete()
             pool.destroy()
-            # Its folder, by libvirt, which may be on another host; one that is not empty stays.
+            # libvirt removes the folder, which may be on another host. One with files stays.
             with suppress(libvirt.libvirtError):
                 pool.delete()
             pool.undefine()

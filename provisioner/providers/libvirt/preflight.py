@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 
 import psutil
 
-from provisioner.host_questions import Answer, put
+from provisioner.host_questions import HostAnswer, put
 from provisioner.model import Finding, Node
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.kvm import DEVICE, KvmVerdict, nested, probe_kvm
@@ -27,7 +27,7 @@ KVM_IN_WORDS = {
     KvmVerdict.BROKEN: "present, but cannot boot a guest",
     KvmVerdict.ABSENT: "absent",
 }
-# An allowance in MiB, not a measurement: of a machine, and once more for the box of them all.
+# An estimate in MiB for one machine, and once more for the box that all share.
 NODE_DISK_MIB = 4000
 # vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 until 2.4.1 (vagrant-libvirt#1749).
 BROKEN_VAGRANTS = ((2, 3, 5), (2, 4, 1))
@@ -36,7 +36,7 @@ BROKEN_PLUGINS = (0, 12, 2)
 
 @dataclass
 class VmHost:
-    """The questions about one lab's virtual machines; ``driver`` is what they run by already."""
+    """The questions about one lab's virtual machines. ``driver`` is the one that they have."""
 
     hypervisor: Hypervisor
     nodes: Sequence[Node]
@@ -44,7 +44,7 @@ class VmHost:
     options: VagrantOptions
     driver: str = ""
 
-    def rights(self) -> Answer:
+    def rights(self) -> HostAnswer:
         """Root, or the group libvirt."""
         if os.geteuid() == 0:
             return True, "root", ""
@@ -54,7 +54,7 @@ class VmHost:
         hint = "Run it as root, or `usermod -aG libvirt $USER` and log in again."
         return False, "neither root nor in group libvirt", hint
 
-    def tools(self) -> Answer:
+    def tools(self) -> HostAnswer:
         """The programs; those that are missing come with the host packages."""
         missing = [tool for tool in NEEDED if not shutil.which(tool)]
         if not missing:
@@ -64,7 +64,7 @@ class VmHost:
             return True, f"{said}; `kubelab up` installs them", ""
         return False, said, "Install vagrant, vagrant-libvirt, libvirt and QEMU."
 
-    def kvm(self) -> Answer:
+    def kvm(self) -> HostAnswer:
         """Whether KVM boots a guest; else emulation serves, unless the spec insists."""
         if DEVICE.exists() and not shutil.which("qemu-system-x86_64"):
             return True, NO_QEMU, "", KvmVerdict.NO_QEMU
@@ -85,14 +85,14 @@ class VmHost:
         hint = "Set provider.driver to auto or qemu, or enable virtualisation in the firmware."
         return self.options.driver != "kvm", detail, hint, found.verdict
 
-    def nesting(self) -> Answer:
+    def nesting(self) -> HostAnswer:
         """Whether guests may run guests, where the spec asks for it."""
         if not self.options.nested or nested():
             return True, "as the spec wants", ""
         hint = "Load kvm_intel or kvm_amd with nested=1, or set provider.nested to false."
         return False, "provider.nested is set, and this host's KVM does not nest", hint
 
-    def libvirtd(self) -> Answer:
+    def libvirtd(self) -> HostAnswer:
         """Whether libvirt answers; on this host it is started when it is needed."""
         uri = self.options.uri
         if answers(uri):
@@ -102,11 +102,11 @@ class VmHost:
         hint = f"Try `virsh -c {uri} version`: it needs SSH without a password, and libvirt there."
         return False, f"no answer from {uri}", hint
 
-    def pool(self) -> Answer:
+    def pool(self) -> HostAnswer:
         """Where disks are kept."""
         return True, f"kubelab's own, {POOL_PATH}, made when it is needed", ""
 
-    def memory(self) -> Answer:
+    def memory(self) -> HostAnswer:
         """What machines that do not run yet will take: a guest's memory fills up some day."""
         if not is_local(self.options.uri):
             return True, "on another host", ""
@@ -118,7 +118,7 @@ class VmHost:
             return False, f"{free:.0f} MiB free, the nodes have {wanted:.0f}", hint
         return True, f"{free:.0f} MiB free, {wanted:.0f} for nodes", ""
 
-    def disk(self) -> Answer:
+    def disk(self) -> HostAnswer:
         """Room for the disks of machines that are not made yet."""
         if not is_local(self.options.uri):
             return True, "on another host", ""
@@ -133,7 +133,7 @@ class VmHost:
             return False, f"{free:.0f} MiB free at {place}, {wanted} needed", hint
         return True, f"{free:.0f} MiB free at {place}, {wanted} needed", ""
 
-    def networks(self) -> Answer:
+    def networks(self) -> HostAnswer:
         """Whether the lab's addresses are free: no other route of this host leads there."""
         if not is_local(self.options.uri):
             return True, "on another host", ""
@@ -150,11 +150,11 @@ class VmHost:
                     return False, said, hint
         return True, f"{self.network} and {self.options.management} are free", ""
 
-    def versions(self) -> Answer:
+    def versions(self) -> HostAnswer:
         """Vagrant and its plugin, in versions that work together."""
         if not shutil.which("vagrant"):
             return True, "no vagrant yet", ""
-        # Seconds on a host at rest; one that is busy has time.
+        # Seconds on an idle host, minutes on a busy one.
         core = _version(run(["vagrant", "--version"], check=False, timeout=300).stdout)
         text = run(["vagrant", "plugin", "list"], check=False, timeout=300).stdout
         line = next((x for x in text.splitlines() if x.startswith("vagrant-libvirt")), "")
@@ -167,7 +167,7 @@ class VmHost:
             return False, f"{said}: known to break together", "Take vagrant 2.3.4, or 2.4.1."
         return True, said, ""
 
-    def names(self) -> Answer:
+    def names(self) -> HostAnswer:
         """Whether other people's domains have the lab's names."""
         if not answers(self.options.uri):
             return True, "nobody to ask yet", ""

@@ -1,4 +1,4 @@
-"""Virtual machines of libvirt: vagrant makes them, libvirt tells of them, starts and stops them."""
+"""Virtual machines of libvirt: vagrant makes them; libvirt lists, starts and stops them."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ from provisioner.model import (
     Traits,
 )
 from provisioner.providers.libvirt.bootstrap_access import let_root_in
-from provisioner.providers.libvirt.boxes import boxes_at_rest, pool_with_box
+from provisioner.providers.libvirt.boxes import pool_with_box, uploads_blocked
 from provisioner.providers.libvirt.diagnosis import console_tail, why_no_answer
 from provisioner.providers.libvirt.emulation import SLOWNESS, STOP_SECONDS
 from provisioner.providers.libvirt.hypervisor import Hypervisor
@@ -91,13 +91,13 @@ class VagrantProvider(ReachedBySsh):
 
     @property
     def driver(self) -> str:
-        """``kvm`` or ``qemu``: as the spec says, as the lab began, or as the boot probe finds.
+        """``kvm`` or ``qemu``: from the spec, from the lab's Vagrantfile, or from the boot probe.
 
-        The probe boots its guest here; of another host's KVM there is only libvirt's word.
+        The probe runs on this host only. For another host libvirt's capabilities decide.
         """
         if self.options.driver != "auto":
             return self.options.driver
-        if begun := self._begun_with():
+        if begun := self._driver_in_use():
             return begun
         if self._hop:
             return "kvm" if self.hypervisor.offers_kvm() else "qemu"
@@ -105,9 +105,9 @@ class VagrantProvider(ReachedBySsh):
 
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
-        options, begun = self.options, self._begun_with()
+        options, begun = self.options, self._driver_in_use()
         if begun:
-            # Its networks are there without libvirtd, which alone knows whose they are.
+            # The lab's networks are up without libvirtd, but only libvirtd knows that they are its.
             ensure_service(options.uri)
         return probe_vm_host(VmHost(self.hypervisor, self.nodes, self.network, options, begun))
 
@@ -118,7 +118,7 @@ class VagrantProvider(ReachedBySsh):
             HostError: this host cannot serve; nothing was changed.
             LabError: a machine did not come up.
         """
-        self._refuse_strangers()
+        self._refuse_foreign_domains()
         self.folder.mkdir(parents=True, exist_ok=True)
         make_key(self.access.key, f"kubelab-{self.lab}")
         if any(self._is_half_made(node) for node in self.nodes):
@@ -145,19 +145,19 @@ class VagrantProvider(ReachedBySsh):
         ensure_service(self.options.uri)
         if (self.folder / ".vagrant").is_dir() and self._vagrantfile():
             listen(Event(PHASE, "vagrant destroy", "start"))
-            # What vagrant does not know of, or cannot remove, goes with the sweep.
+            # The sweep removes what vagrant does not know or cannot remove.
             self.vagrant.destroy_all()
             listen(Event(PHASE, "vagrant destroy", "changed"))
-        with boxes_at_rest(self.vagrant_home) as at_rest:
-            self.hypervisor.sweep(with_boxes=at_rest)
+        with uploads_blocked(self.vagrant_home) as blocked:
+            self.hypervisor.sweep(with_boxes=blocked)
         for name in ("ssh", ".vagrant"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / "Vagrantfile").unlink(missing_ok=True)
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
-        # They outlive libvirtd, and after a restart of the host nobody may have started it.
-        if not self._begun_with() and not answers(self.options.uri):
+        # Domains outlive libvirtd, which may not run after a restart of the host.
+        if not self._driver_in_use() and not answers(self.options.uri):
             return [Machine(node.name, "absent", node.address) for node in self.nodes]
         found = [self.hypervisor.facts(node.name) for node in self.nodes]
         return [
@@ -175,8 +175,8 @@ class VagrantProvider(ReachedBySsh):
         for node in nodes:
             self.exec(node, ["date", "--utc", "--set", f"@{int(time.time())}"])
 
-    def _begun_with(self) -> str:
-        """The driver that the lab's machines have, or an empty text where there are none yet."""
+    def _driver_in_use(self) -> str:
+        """The driver that the lab's machines have; empty where there are none yet."""
         known = re.search(r'libvirt\.driver = "(\w+)"', self._vagrantfile())
         return known[1] if known else ""
 
@@ -184,7 +184,7 @@ class VagrantProvider(ReachedBySsh):
         file = self.folder / "Vagrantfile"
         return file.read_text(encoding="utf-8") if file.is_file() else ""
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_foreign_domains(self) -> None:
         for node in self.nodes:
             found = self.hypervisor.facts(node.name)
             if found.state != "absent" and not found.ours:
@@ -195,7 +195,7 @@ class VagrantProvider(ReachedBySsh):
                 )
 
     def _is_half_made(self, node: Node) -> bool:
-        """Whether vagrant never got to the end with a machine: it has no domain, or no access."""
+        """Whether vagrant did not finish a machine: it has no domain, or no pinned host key."""
         if self.hypervisor.domain(node.name) is None:
             return True
         return node.address not in self.access.trusted()
@@ -227,7 +227,7 @@ class VagrantProvider(ReachedBySsh):
         self.access.trust(let_in)
 
     def _remove_remains(self) -> None:
-        """Remove what a killed run left with which vagrant never got to the end."""
+        """Remove what a killed run left: domains that vagrant did not finish, and their disks."""
         finished = self.vagrant.finished_ids()
         for domain in list(self.hypervisor.own_domains()):
             if domain.UUIDString() not in finished:
@@ -245,8 +245,8 @@ class VagrantProvider(ReachedBySsh):
             raise LabError(
                 f"{node.name}: the machine does not answer SSH at {node.address}",
                 f"{error.details}\n{console_tail(self.hypervisor, node.name, POOL_PATH)}",
-                "Power it off and on with `kubelab stop` and `kubelab start`; if it stays so,"
-                " `kubelab destroy` and start anew.",
+                "Run `kubelab stop` and `kubelab start`; if it fails again, run `kubelab destroy`"
+                " and `kubelab up`.",
             ) from None
         listen(Event(PHASE, "start", "ok", node.name))
 

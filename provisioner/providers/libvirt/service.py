@@ -14,7 +14,7 @@ from provisioner.shell import run, spawn, tail
 
 SOCKET = Path("/run/libvirt/libvirt-sock")
 SERVICE_LOG = Path("/var/log/kubelab-libvirtd.log")
-# Messages come with the exception; libvirt would print them once more.
+# The exception has the message; libvirt would print it, too.
 libvirt.registerErrorHandler(lambda *_: None, None)
 
 
@@ -33,7 +33,7 @@ def _has_systemd() -> bool:
 
 
 def give_kvm_to_its_group(device: Path = DEVICE) -> None:
-    """What udev does with /dev/kvm, where there is none: QEMU runs as a user of the group kvm.
+    """Give /dev/kvm to the group kvm, in which QEMU runs, where no udev does.
 
     While that user cannot open the device and libvirt's own can, libvirt takes what it knows of
     QEMU for outdated at every question, and asks it anew: a second, or ten where the host is busy.

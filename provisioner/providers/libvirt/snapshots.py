@@ -10,8 +10,8 @@ import libvirt
 
 from provisioner.errors import LabError
 from provisioner.model import Event, Listener, Node, Snapshot
+from provisioner.providers.libvirt.errors import as_lab_error
 from provisioner.providers.libvirt.hypervisor import Hypervisor
-from provisioner.providers.libvirt.refusals import in_words
 from provisioner.providers.naming import refuse_bad_name
 
 PHASE = "snapshot"
@@ -29,7 +29,7 @@ class Snapshots:
     go_on: Callable[[Sequence[Node], Listener], None]
 
     def list(self) -> list[Snapshot]:
-        """Those that every node has, oldest first: one that was cut off is not among them."""
+        """Those that every node has, oldest first. An interrupted save is not among them."""
         every: dict[str, list[Any]] = {}
         for node in self.nodes:
             domain = self.hypervisor.domain(node.name)
@@ -39,7 +39,7 @@ class Snapshots:
         return sorted(map(_facts, whole), key=lambda snapshot: snapshot.made)
 
     def save(self, name: str, listen: Listener) -> None:
-        """Pause all, keep all, let all go on: no node is ahead of another.
+        """Suspend all domains, save all, resume all: no node is ahead of another.
 
         Raises:
             UsageError: the name cannot be one.
@@ -50,7 +50,7 @@ class Snapshots:
             hint = f"`kubelab snapshot delete {name}` removes it."
             raise LabError(f"there is a snapshot {name!r} already", "", hint)
         domains = self._domains()
-        # What a save left that was cut off.
+        # Remove what an interrupted save left.
         self._delete(name)
         text = f"<domainsnapshot><name>{escape(name)}</name></domainsnapshot>"
         with _refused("save"), ExitStack() as undo:
@@ -65,7 +65,7 @@ class Snapshots:
                 listen(Event(PHASE, "save", "changed", node))
 
     def restore(self, name: str, listen: Listener) -> None:
-        """Bring all back, paused; then let all go on at the same moment.
+        """Revert all domains, paused; then resume all at the same moment.
 
         Those that were stopped when it was saved are stopped then.
 
@@ -78,7 +78,7 @@ class Snapshots:
         self.go_on([node for node in self.nodes if node.name in ran], listen)
 
     def _revert(self, name: str, listen: Listener) -> set[str]:
-        """Do it; returns the nodes that ran when it was saved, and run again."""
+        """Revert; returns the nodes that ran when it was saved, and run again."""
         flags = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
         domains, ran = self._domains(), set()
         with _refused("restore"):
@@ -137,4 +137,4 @@ def _facts(found: list[Any]) -> Snapshot:
 
 
 def _refused(verb: str) -> AbstractContextManager[None]:
-    return in_words(f"libvirt cannot {verb} it", "Look at `virsh list --all`.")
+    return as_lab_error(f"libvirt cannot {verb} the snapshot", "Look at `virsh list --all`.")

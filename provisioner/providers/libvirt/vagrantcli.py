@@ -1,4 +1,4 @@
-"""Vagrant, by python-vagrant: with a deadline, a home of ours, and who waits for what."""
+"""Vagrant, by python-vagrant: with a deadline, a home of its own, and progress by machine."""
 
 import logging
 import os
@@ -14,21 +14,21 @@ from provisioner.errors import LabError
 from provisioner.model import Event, Listener
 from provisioner.shell import TETHER, end_children, missing, tail
 
-# python-vagrant says on import that there is no vagrant, also to those who never want one.
+# python-vagrant warns on import if vagrant is missing, even where nobody uses it.
 logging.getLogger("vagrant").addHandler(logging.NullHandler())
 import vagrant  # noqa: E402
 
 PHASE = "machines"
-# What vagrant says of a machine, like "==> worker1: Starting domain."
+# A line of vagrant about a machine, like "==> worker1: Starting domain."
 SAYS = re.compile(r"(?:==>|   ) (?P<node>[a-z0-9-]+): (?P<words>.+)")
-# What it says last of a machine that it waits for: for an address, then for an answer by SSH.
+# Its last line about a machine while it waits for an address, then for an answer by SSH.
 WAITING = ("Waiting for domain to get an IP address", "Waiting for machine to boot", "SSH ")
 CLEAR = "\x1b[K"
-# What is of no use to somebody who waits: the settings of a domain, one a line.
+# A line that shows a setting of a domain, which is no progress.
 SETTING = re.compile(r"^\s*--? ")
-# Where in Ruby an error came from: two screens that say nothing of what is wrong.
+# A line of a Ruby stack trace, which takes two screens.
 FRAME = re.compile(r"^\s+from \S+:\d+:in .*\n?", re.M)
-# For what takes vagrant some seconds: a host that is busy has time.
+# The deadline of calls that take seconds on an idle host.
 SECONDS = 120.0
 NO_KVM = "failed to initialize kvm"
 
@@ -77,7 +77,7 @@ class Vagrant:
             timer.cancel()
 
     def up(self, names: list[str], listen: Listener, seconds: float) -> list[str]:
-        """Bring all machines up; returns those that it still waited for when its time was up.
+        """Bring all machines up. Returns those that vagrant still waited for at the deadline.
 
         Raises:
             LabError: vagrant failed for another reason.
@@ -115,15 +115,15 @@ class Vagrant:
     def _failure(self, verb: str, error: CalledProcessError, seconds: float) -> LabError:
         said = tail(FRAME.sub("", self.log.read_text(encoding="utf-8", errors="replace")))
         end = f"did not end within {seconds:.0f} s" if seconds else f"failed ({error.returncode})"
-        mend = "Set provider.driver to qemu (emulation)" if NO_KVM in said else "Mend that"
+        fix = "Set provider.driver to qemu (emulation)" if NO_KVM in said else "Fix that"
         return LabError(
             f"vagrant {verb} {end}",
-            f"{said}\nAll that it said is in {self.log}.",
-            f"{mend} and run `kubelab up` again: machines that are up stay as they are.",
+            f"{said}\nThe whole output is in {self.log}.",
+            f"{fix} and run `kubelab up` again: machines that run stay as they are.",
         )
 
     def destroy_all(self) -> None:
-        """Let vagrant remove what it knows of; that it fails or hangs is no matter here."""
+        """Let vagrant remove what it knows. A failure does not matter: the sweep follows."""
         failures = (CalledProcessError, FileNotFoundError, RuntimeError)
         with self._deadline(SECONDS), suppress(*failures):
             self._vagrant.destroy()
@@ -145,7 +145,7 @@ class Vagrant:
         return {host: Path(match[1]) for host, match in found.items() if match}
 
     def finished_ids(self) -> set[str]:
-        """The domains with which vagrant got to the end, by their UUIDs.
+        """The UUIDs of the domains that vagrant finished.
 
         It writes this mark last. A machine of its without one has no address and no name: vagrant
         gives them while it makes a machine, and not when it starts one that is there.

@@ -1,8 +1,8 @@
 """A cgroup for every machine, in each hierarchy of this host.
 
-Machines get groups of their own since what runs in them makes groups of fixed names (kubepods,
-docker), which would be the same group for two machines. The groups also hold the limits, and tell
-which processes belong to a machine: a process id may be somebody else's tomorrow, a group is not.
+Each machine needs its own groups: docker and kubelet make groups of fixed names (docker, kubepods),
+which two machines would otherwise share. The groups also hold the limits, and tell which processes
+belong to a machine. A process id may be reused; a group is not.
 """
 
 import os
@@ -69,7 +69,7 @@ class MachineGroup:
 
     def _limit(self, path: Path, cpus: int, memory_mib: int) -> None:
         if (path / "cpuset.cpus").is_file() and (path / "cgroup.clone_children").is_file():
-            # A v1 cpuset takes no process before its processors and memory nodes are named.
+            # A v1 cpuset takes no process before its processors and memory nodes are set.
             for group in (path.parent.parent, path.parent, path):
                 for name in ("cpuset.cpus", "cpuset.mems"):
                     (group / name).write_text((group.parent / name).read_text())
@@ -100,7 +100,7 @@ class MachineGroup:
         for path in self.paths():
             lines = _read(path / "memory.stat").splitlines()
             stat = dict(line.split() for line in lines if len(line.split()) == 2)
-            # v1 counts the groups below apart from the group's own.
+            # In v1 only the total includes the groups below.
             if used := stat.get("total_rss") or stat.get("anon"):
                 return int(used) // 2**20
         return 0
@@ -118,9 +118,9 @@ class MachineGroup:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the machine was frozen by us, and not only something in it by itself."""
+        """Whether we froze the machine, not only something in it that froze a part."""
         switch = self._switch()
-        # v1 tells there apart what a group wants from what groups above it want.
+        # In v1 this file has the wish of this group, without those of its parents.
         wish = switch.with_name("freezer.self_freezing") if switch else None
         states = (_read(file).strip() for file in (wish, switch) if file)
         return "1" in states
@@ -152,7 +152,7 @@ class MachineGroup:
             raise LabError(f"{self.node}: cannot be frozen", why, "Try again.") from None
 
     def thaw(self) -> None:
-        """Let a frozen machine go on; what was frozen in it by itself stays so."""
+        """Let a frozen machine go on. What something in it has frozen stays frozen."""
         if switch := self._switch():
             _write(switch, "THAWED" if switch.name == "freezer.state" else "0")
 
@@ -178,13 +178,13 @@ class MachineGroup:
                     raise LabError(f"{self.node}: processes do not end: {some}")
 
     def _thaw(self) -> None:
-        # A frozen process (`docker pause` is enough) takes no signal before it is let go on.
+        # A frozen process ends only when it is thawed. `docker pause` freezes, too.
         for folder in self._folders():
             if _read(folder / "freezer.state").strip() not in ("", "THAWED"):
                 _write(folder / "freezer.state", "THAWED")
 
     def _folders(self) -> Iterator[Path]:
-        """The groups and all below, from the top; they come and go while one looks at them."""
+        """The groups and all below, from the top. Some may vanish meanwhile."""
         for path in self.paths():
             yield from (Path(folder) for folder, _, _ in os.walk(path))
 
@@ -226,7 +226,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text)
     except OSError:
-        # The group went while we looked at it.
+        # The group was removed meanwhile.
         return
 
 

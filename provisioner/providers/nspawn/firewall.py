@@ -1,8 +1,8 @@
-"""A firewall of this host that drops what it does not know lets the lab's packets pass.
+"""Rules that let a lab's packets pass a firewall of this host with the policy drop.
 
-Docker's and ufw's do: a drop there is final, whatever a table of ours says. So two rules go to the
-top of each such chain, and are known again by their comment. They use nothing that ``iptables``
-cannot show, since it refuses to touch a table with a rule that it does not understand.
+Docker and ufw set that policy. A drop there is final, whatever another table accepts. So two rules
+go to the top of each such chain; their comment identifies them. They use only what ``iptables`` can
+show, since it refuses to change a table with a rule that it does not understand.
 """
 
 import json

@@ -36,7 +36,7 @@ MASKED = (
     "sys-fs-fuse-connections.mount",
 )
 
-# Controllers come read-only into the machine; "remount,rw" alone answers that they are busy.
+# systemd-nspawn mounts controllers read-only, and a plain "remount,rw" fails as busy.
 UNIT = """\
 [Unit]
 Description=Network address and writable cgroups of this machine
@@ -59,8 +59,8 @@ ExecStart=/bin/sh -c '\\
 WantedBy=basic.target
 """
 
-# Without CAP_SYS_RESOURCE nobody may lower an OOM score or hand that capability on, and runc gives
-# up where it is asked to; every pod of a control plane asks, and every privileged container.
+# Without CAP_SYS_RESOURCE no process may lower an OOM score or pass that capability on, and runc
+# fails where it has to. Every pod of a control plane and every privileged container wants it.
 RUNC = """\
 #!/bin/sh
 # This host lacks CAP_SYS_RESOURCE: containers are asked to do without it.
@@ -104,7 +104,7 @@ class MachinePlan:
     def lower(self) -> Path:
         """A link to the root that the machine was first started on.
 
-        It stays when the catalogue moves on: files laid over another root would fit nothing.
+        It stays when the catalogue changes: the machine's own files do not fit another root.
         """
         return self.folder / "lower"
 
@@ -166,7 +166,7 @@ def lacks_sys_resource() -> bool:
 
 
 def resolv_conf() -> str:
-    """The host's resolvers; a stub on loopback is of no use in a machine, what is behind it is."""
+    """The host's resolvers. A machine cannot reach a stub on loopback, but what is behind it."""
     behind = Path("/run/systemd/resolve/resolv.conf")
     for path in (behind, Path("/etc/resolv.conf")):
         if path.is_file():
@@ -189,11 +189,11 @@ def known_host(plan: MachinePlan) -> str:
 def prepare(plan: MachinePlan, image: MachineImage, public_key: str) -> None:
     """Write what makes the common root this machine, which must not run meanwhile.
 
-    Everything is written anew each time except its SSH host key, so what was cut off is mended.
+    Everything but its SSH host key is written each time, which repairs an interrupted call.
     """
     if image.docker_store and not plan.docker.exists():
         baked.clone(image.docker_store, plan.docker)
-    # Machines with a kernel of their own have the last one; here a pod of kube-proxy would make it.
+    # kube-proxy mounts the last one. Machines with a kernel of their own have it anyway.
     made = (plan.upper, plan.work, plan.place, *plan.disks, plan.upper / "usr/lib/modules")
     for folder in made:
         folder.mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,7 @@ def prepare(plan: MachinePlan, image: MachineImage, public_key: str) -> None:
     note_mounts(plan, image)
     units = plan.upper / "etc/systemd/system"
     _put(plan.upper / "etc/hostname", f"{plan.node.name}\n")
-    # The root's own would make all machines the same one to Kubernetes.
+    # With the root's own all machines would be the same one to Kubernetes.
     _put(plan.upper / "etc/machine-id", f"{short(f'{plan.lab}/{plan.node.name}', 32)}\n", 0o444)
     _put(plan.upper / "etc/resolv.conf", resolv_conf())
     _put(plan.upper / "root/.ssh/authorized_keys", f"{public_key}\n", 0o600)
@@ -235,9 +235,9 @@ def _link(path: Path, target: str) -> None:
 
 
 def remove_link(lab: str, node: str) -> None:
-    """Remove the one thing that a killed machine leaves on the host for a moment: its link.
+    """Remove the network link of a machine that was killed.
 
-    It goes by itself some time after its last process; a start in that moment would find it there.
+    The kernel removes it some time after the last process; a start before that would fail.
     """
     link = f"vb-{_machine_name(lab, node)}"
     if Path("/sys/class/net", link).exists():
@@ -245,12 +245,12 @@ def remove_link(lab: str, node: str) -> None:
 
 
 def _machine_name(lab: str, node: str) -> str:
-    # Links are named after it, and hold fifteen characters.
+    # The link is named after it, and a link's name has at most 15 characters.
     return short(f"{lab}/{node}", 10)
 
 
 def launch(plan: MachinePlan, groups: list[Path]) -> Callable[[], bool]:
-    """Start the machine; it lives on when we end. Returns a question: does it still run?
+    """Start the machine, which outlives this process. Returns a function: does it still run?
 
     Raises:
         LabError: the root that it was made on is gone.

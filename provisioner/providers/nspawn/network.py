@@ -16,14 +16,14 @@ from provisioner.providers.routes import ip, routes_over, uplink_mtu
 from provisioner.shell import lend, run
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-# Remembers that this host did not forward packets before its first lab. It belongs to no lab, since
-# the last one to go sets things right; and it ends with the host's uptime, as the setting does.
+# Records that this host did not forward packets before its first lab. It belongs to no lab: the
+# last one to go restores the setting. It ends with the host's uptime, as the setting does.
 FORWARD_BEFORE = Path("/run/kubelab-ip_forward")
 PREFIX = "kl-"
 # Locally administered, then "kl" in ASCII.
 MAC = ("02", "6b", "6c")
-# What is addressed to pods or services stays in the lab: until kube-proxy runs on a node, a
-# service's address would otherwise leave by the default route, for whoever has it out there.
+# Packets to pods and services stay in the lab. Until kube-proxy runs on a node, they would leave by
+# the default route, to whoever has that address outside.
 RULES = """\
 table ip {table} {{
   chain forward {{
@@ -44,10 +44,10 @@ table ip {table} {{
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Be the only one on this host that makes or removes a lab's network.
+    """Be the only process on this host that makes or removes a lab's network.
 
-    The lock is on a folder that is there anyway: it leaves no file, and ends with its holder and
-    with what that started. Of a command that was killed, the last step may still be at work.
+    The lock is on a folder that exists anyway, so it leaves no file. It ends with its holder and
+    the processes that the holder started: of a killed command, the last one may still run.
     """
     handle = os.open("/run", os.O_RDONLY | os.O_CLOEXEC)
     try:

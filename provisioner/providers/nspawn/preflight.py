@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from provisioner.host_questions import Answer, put
+from provisioner.host_questions import HostAnswer, put
 from provisioner.model import Finding
 from provisioner.providers.nspawn.cgroups import missing_controllers
 from provisioner.providers.nspawn.machine import lacks_sys_resource
@@ -19,20 +19,20 @@ GIB_PER_NODE = 2
 TOOLS = ("systemd-nspawn", "unshare", "ip", "nft", "ssh", "ssh-keygen")
 
 
-def _root() -> Answer:
+def _root() -> HostAnswer:
     if os.geteuid() == 0:
         return True, "root", ""
     return False, f"user id {os.geteuid()}", "Machines need root: run the command with sudo."
 
 
-def _tools() -> Answer:
+def _tools() -> HostAnswer:
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing:
         return False, f"missing: {', '.join(missing)}", "Run `kubelab up`, which installs them."
     return True, "all here", ""
 
 
-def _cgroups() -> Answer:
+def _cgroups() -> HostAnswer:
     missing = sorted(missing_controllers())
     if missing:
         hint = "Mount the cgroup controllers under /sys/fs/cgroup, or boot with them enabled."
@@ -40,8 +40,8 @@ def _cgroups() -> Answer:
     return True, "all controllers", ""
 
 
-def _folder(folder: Path) -> Answer:
-    # ssh, mount and systemd-nspawn each read some of them as something else than a name.
+def _folder(folder: Path) -> HostAnswer:
+    # Some other characters have a meaning to ssh, mount or systemd-nspawn.
     if odd := sorted(set(re.findall(r"[^\w./@+-]", str(folder), re.ASCII))):
         hint = "Set KUBELAB_HOME to a folder whose path is of letters, digits and . _ @ + - only."
         return False, f"{folder} has {' '.join(map(repr, odd))} in its path", hint
@@ -57,7 +57,7 @@ def _filesystem(folder: Path) -> str:
     return kinds[-1] if kinds else "unknown"
 
 
-def _disk(folder: Path, nodes: int) -> Answer:
+def _disk(folder: Path, nodes: int) -> HostAnswer:
     kind = _filesystem(folder)
     if kind in ("overlay", "tmpfs", "nfs", "fuse.fuse-overlayfs"):
         hint = "Set KUBELAB_HOME to a folder on a disk with ext4 or xfs."
@@ -72,7 +72,7 @@ def _disk(folder: Path, nodes: int) -> Answer:
     return True, f"{free:.0f} GiB free on {kind}, {wanted} needed", ""
 
 
-def _memory(nodes: int) -> Answer:
+def _memory(nodes: int) -> HostAnswer:
     # Limits are upper bounds; a control plane of three nodes was seen to use 1.2 GiB in all.
     free = psutil.virtual_memory().available / 2**20
     wanted = 512 * nodes + 512 if nodes else 0
@@ -85,7 +85,7 @@ def _memory(nodes: int) -> Answer:
     return True, f"{free:.0f} MiB free, {wanted} needed", ""
 
 
-def _network(net: LabNetwork) -> Answer:
+def _network(net: LabNetwork) -> HostAnswer:
     if not shutil.which("ip"):
         return True, "not asked: no ip program yet", ""
     if conflict := net.conflict():
@@ -94,7 +94,7 @@ def _network(net: LabNetwork) -> Answer:
     return True, f"{net.network} is free for {net.bridge}", ""
 
 
-def _oom_scores() -> Answer:
+def _oom_scores() -> HostAnswer:
     if lacks_sys_resource():
         return True, "this host refuses negative ones; machines get a runc that asks for 0", ""
     return True, "may be lowered", ""
@@ -103,10 +103,10 @@ def _oom_scores() -> Answer:
 def probe_host(folder: Path, net: LabNetwork, new: int, asleep: int) -> list[Finding]:
     """Every question, whatever the answers to those before it.
 
-    ``new`` is how many machines have still to be made, ``asleep`` how many do not run yet: what the
-    others need, they have.
+    ``new`` is how many machines have still to be made, ``asleep`` how many do not run. The others
+    have what they need.
     """
-    questions: dict[str, Callable[[], Answer]] = {
+    questions: dict[str, Callable[[], HostAnswer]] = {
         "root": _root,
         "tools": _tools,
         "cgroups": _cgroups,

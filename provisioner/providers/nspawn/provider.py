@@ -33,7 +33,7 @@ from provisioner.spec import LabSpec, MachineOptions
 
 PHASE = "machines"
 SSH_SECONDS = 60.0
-# A machine that runs and is busy may be slow to let us in; by force only when it is hopeless.
+# How long a running machine may take to accept a login before it is killed and started again.
 BUSY_SECONDS = 20.0
 STOP_SECONDS = 30.0
 TRAITS = Traits(shared_kernel=True, own_swap=False, own_disk=False, host_folders=True)
@@ -160,7 +160,7 @@ class MachineProvider(ReachedBySsh):
     def _bring_up(self, plan: machine.MachinePlan, image: MachineImage, listen: Listener) -> None:
         host = plan.node.name
         group = MachineGroup(self.label, host)
-        # A save that was killed leaves it frozen.
+        # A killed save leaves it frozen.
         group.thaw()
         if group.processes():
             if self._serves(plan, group):
@@ -171,7 +171,7 @@ class MachineProvider(ReachedBySsh):
                 return
             if not self._goes_on():
                 return
-            # Half-dead: a start that was cut off, or a machine whose init hangs.
+            # Its start was interrupted, or its init hangs.
             group.kill()
         listen(Event(PHASE, "start", "start", host))
         machine.prepare(plan, image, self.access.public)
@@ -184,12 +184,12 @@ class MachineProvider(ReachedBySsh):
             raise LabError(
                 f"{host}: the machine {end}",
                 f"{error.details}\nThe end of its console ({plan.console}):\n{said}",
-                "Run `kubelab up` again; if it stays so, `kubelab destroy` and start anew.",
+                "Run `kubelab up` again; if it fails again, run `kubelab destroy` first.",
             ) from None
         listen(Event(PHASE, "start", "changed", host))
 
     def _serves(self, plan: machine.MachinePlan, group: MachineGroup) -> bool:
-        """Whether a machine that runs is of use as it is: it may be busy, hang, or go down."""
+        """Whether a running machine works. It may also hang, or be on its way down."""
         address = plan.node.address
         try:
             self.access.wait(
@@ -239,7 +239,7 @@ class MachineProvider(ReachedBySsh):
                 for future in [pool.submit(act, plan, listen) for plan in plans]:
                     future.result()
             except KeyboardInterrupt:
-                # The pool is left when its threads have ended, and they would wait for SSH.
+                # The pool waits for its threads, which would wait for SSH.
                 self._interrupted.set()
                 raise
 

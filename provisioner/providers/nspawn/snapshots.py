@@ -188,9 +188,14 @@ class Snapshots:
             self.start(nodes, listen)
 
     def _refuse_missing(self) -> None:
-        lacking = [plan.node.name for plan in self.plans if not plan.mounts_file.is_file()]
+        lacking = [plan.node.name for plan in self.plans if not plan.folder.is_dir()]
         if lacking:
             raise LabError(f"no machine {', '.join(lacking)}", "", "Run `kubelab up` first.")
+        old = [plan.node.name for plan in self.plans if not plan.mounts_file.is_file()]
+        if old:
+            why = "It is not written down which folders of this host they see."
+            hint = "Run `kubelab up` first, which writes that down."
+            raise LabError(f"{', '.join(old)}: made by an older kubelab", why, hint)
 
     def _refuse_unknown(self, name: str) -> None:
         have = [snapshot.name for snapshot in self.list()]

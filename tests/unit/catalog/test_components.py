@@ -9,7 +9,7 @@ from provisioner.artifacts.manifest import manifest_text
 from provisioner.artifacts.offer import offers, workshop_of
 from provisioner.artifacts.steps import steps_for
 from provisioner.checks.components import questions_of
-from provisioner.checks.verify import Fault
+from provisioner.checks.verify import CheckFailed
 from provisioner.context import make_context
 from provisioner.errors import SpecError
 from provisioner.lab import Lab
@@ -125,5 +125,5 @@ class Asked:
 def test_its_check_is_a_question_of_verify():
     questions = questions_of([{**HELLO, "checks": [{**HELLO["checks"][0], "seconds": 1}]}])
     assert questions["hello-runs"](Asked("hello-1 1/1 Running")) == "Running"
-    with pytest.raises(Fault, match="expected 'Running', and it said hello-1 Pending"):
+    with pytest.raises(CheckFailed, match="expected 'Running', and it said hello-1 Pending"):
         questions["hello-runs"](Asked("hello-1 Pending"))

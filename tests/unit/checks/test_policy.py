@@ -4,7 +4,7 @@ import pytest
 
 from provisioner.artifacts.offer import offers
 from provisioner.checks.policy import network_policy
-from provisioner.checks.verify import Cluster, Fault
+from provisioner.checks.verify import CheckFailed, Cluster
 from provisioner.shell import Result
 from provisioner.spec import Weave, parse_spec
 
@@ -56,10 +56,10 @@ def test_a_network_that_does_not_enforce_is_no_fault(verified):
 
 
 def test_a_deny_that_weave_does_not_enforce_is_a_fault(verified):
-    with pytest.raises(Fault, match="in spite of a deny-all"):
+    with pytest.raises(CheckFailed, match="in spite of a deny-all"):
         verified("weave", denies=False)
 
 
 def test_an_allow_that_opens_nothing_is_a_fault(verified):
-    with pytest.raises(Fault, match="though a policy allows it"):
+    with pytest.raises(CheckFailed, match="though a policy allows it"):
         verified("weave", denies=True, allows=False)

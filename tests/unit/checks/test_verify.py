@@ -91,5 +91,5 @@ def test_node_ports_of_machines_that_this_host_does_not_reach_are_asked_for_from
 
 def test_a_node_whose_port_does_not_answer_that_pod_is_named(far, good):
     _, cluster = far("web-1\n")
-    with pytest.raises(verify.Fault, match=f"no answer from {good['nodes'][1]['name']}"):
+    with pytest.raises(verify.CheckFailed, match=f"no answer from {good['nodes'][1]['name']}"):
         questions.node_port(cluster)

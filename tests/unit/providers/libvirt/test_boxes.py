@@ -5,7 +5,7 @@ import threading
 import libvirt
 import pytest
 
-from provisioner.providers.libvirt.boxes import boxes_at_rest, pool_with_box
+from provisioner.providers.libvirt.boxes import pool_with_box, uploads_blocked
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.pool import BOX_VOLUME, POOL
 from provisioner.render import BoxFile
@@ -32,12 +32,12 @@ def test_one_lab_at_a_time_sends_a_box(hypervisor, tmp_path):
     with pool_with_box(hypervisor, tmp_path, BOX, events.append):
         thread.start()
         assert not entered.wait(1)
-        with boxes_at_rest(tmp_path) as at_rest:
-            assert not at_rest
+        with uploads_blocked(tmp_path) as blocked:
+            assert not blocked
     thread.join(10)
     assert entered.is_set()
     assert [event.detail for event in events] == [
-        "waiting for another lab that sends its box to libvirt"
+        "waiting for another lab that uploads its box to libvirt"
     ]
 
 
@@ -46,9 +46,9 @@ def test_nobody_waits_for_a_lab_whose_box_is_there(hypervisor, tmp_path):
     pool.createXML(f"<volume><name>{VOLUME}</name><capacity>1048576</capacity></volume>")
     with (
         pool_with_box(hypervisor, tmp_path, BOX, print),
-        boxes_at_rest(tmp_path) as at_rest,
+        uploads_blocked(tmp_path) as blocked,
     ):
-        assert at_rest
+        assert blocked
 
 
 def test_the_pool_goes_with_its_boxes_unless_one_is_on_its_way(hypervisor):

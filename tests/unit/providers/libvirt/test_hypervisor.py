@@ -65,12 +65,12 @@ def test_a_domain_is_ours_by_its_description_alone(stock):
     assert [domain.name() for domain in stock.own.own_domains()] == ["kubelab-a-1-one"]
 
 
-def test_a_libvirt_that_went_away_is_no_leave_to_remove_disks(stock, monkeypatch):
+def test_a_libvirt_that_went_away_keeps_its_disks(stock, monkeypatch):
     stock.add("one")
     # Between two questions: the connection is found whole by the first of them.
     monkeypatch.setattr(Hypervisor, "link", stock.own.link)
     stock.own.link.close()
-    with pytest.raises(LabError, match="does not tell"):
+    with pytest.raises(LabError, match="cannot look up"):
         stock.own.remove_stray_disks(["one"])
 
 

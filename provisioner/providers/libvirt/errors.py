@@ -1,4 +1,4 @@
-"""What libvirt refuses, as an error for the user."""
+"""Errors of libvirt as errors for the user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from provisioner.errors import LabError
 
 
 @contextmanager
-def in_words(brief: str, hint: str) -> Iterator[None]:
-    """Make what libvirt refuses an error for the user, with libvirt's own words in it.
+def as_lab_error(brief: str, hint: str) -> Iterator[None]:
+    """Turn an error of libvirt into a LabError that quotes it.
 
     Raises:
         LabError: libvirt refused something in the block.
