@@ -222,7 +222,6 @@ COVERED = {
     "providers/libvirt/diagnosis.py": "tests/unit/providers/libvirt/test_provider.py",
     "providers/libvirt/emulation.py": "tests/vm/test_smoke.py",
     "providers/libvirt/pool.py": "tests/unit/providers/libvirt/test_hypervisor.py",
-    "providers/libvirt/errors.py": "tests/vm/test_turned_down.py",
     "providers/libvirt/vagrantcli.py": "tests/unit/providers/libvirt/test_provider.py",
     "providers/naming.py": "tests/unit/providers/test_contract.py",
     "providers/nspawn/preflight.py": "tests/unit/providers/nspawn/test_machine.py",
