@@ -24,15 +24,15 @@ from provisioner.shell import Result
 
 @dataclass
 class FakeMachine:
-    """A machine: files, of which those below /run are gone when it stops, and four commands."""
+    """A machine: files, of which those below /run are gone when it stops, and a few commands."""
 
     name: str
     running: bool = False
-    files: set[str] = field(default_factory=set)
+    files: dict[str, str] = field(default_factory=dict)
 
     def stop(self) -> None:
         self.running = False
-        self.files = {path for path in self.files if not path.startswith("/run/")}
+        self.files = {p: text for p, text in self.files.items() if not p.startswith("/run/")}
 
     def exec(self, argv: Sequence[str], *, check: bool = True) -> Result:
         if not self.running:
@@ -47,11 +47,13 @@ class FakeMachine:
             case ("hostname",):
                 return Result(argv, 0, f"{self.name}\n", "")
             case ("touch", path):
-                self.files.add(path)
+                self.files[path] = ""
                 return Result(argv, 0, "", "")
             case ("rm", path):
-                self.files.remove(path)
+                del self.files[path]
                 return Result(argv, 0, "", "")
+            case ("cat", path):
+                return Result(argv, 0 if path in self.files else 1, self.files.get(path, ""), "")
             case ("test", "-e", path):
                 return Result(argv, 0 if path in self.files else 1, "", "")
         return Result(argv, 127, "", f"{argv[0]}: command not found\n")

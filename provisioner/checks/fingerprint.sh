@@ -20,7 +20,7 @@ done
 echo host "$(hostname)" $(getenforce 2> /dev/null)
 sed 's/ .*//; s/^/swap /' /proc/swaps
 sed -n 's/^\(\/dev\/[^ ]* [^ ]* [^ ]*\) .*/mount \1/p' /proc/mounts | grep -v ' /var/lib/\(docker\|kubelet\)/' | sort
-ip route | sed 's/^/route /' | sort
+ip route | grep -v ' proto kernel ' | sed 's/^/route /' | sort
 if command -v docker > /dev/null; then
   docker image ls --no-trunc --format 'image {{.Repository}}:{{.Tag}} {{.ID}}' | sort
 fi

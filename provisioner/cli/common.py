@@ -60,7 +60,7 @@ def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
     if profile and file:
         raise UsageError("both a profile and a file were given", "", "Give one of the two.")
     if not profile and not file and name and Lab(name).exists:
-        return parse_spec(Lab(name).load_spec().model_dump(), str(Lab(name).spec_file), offers)
+        return read_spec(Lab(name).spec_file, offers)
     ready = profiles()
     profile = profile or DEFAULT_PROFILE
     if file is None and profile not in ready:

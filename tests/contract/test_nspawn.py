@@ -23,8 +23,6 @@ from tests.contract.provider import DiskContract, Subject
 from tests.hosts import host_state, settled_changes
 from tests.labs import HOME
 
-pytestmark = pytest.mark.root
-
 NODES = [
     Node("one", "control-plane", "10.84.0.10", 1, 512),
     Node("two", "worker", "10.84.0.11", 1, 512),

@@ -125,7 +125,8 @@ class Runner:
         self.remembered: dict[str, dict[str, set[str]]] = {}
         for name, changes in story.specs.items():
             path = folder / f"{name}.yml"
-            path.write_text(yaml.safe_dump(with_changes(lab.data(), changes), sort_keys=False))
+            spec = yaml.safe_dump(with_changes(lab.data(), changes), sort_keys=False)
+            path.write_text(self._filled(spec))
             self.values[name] = str(path)
 
     def run(self, steps: list[dict[str, Any]]) -> None:

@@ -104,6 +104,20 @@ def test_a_lab_comes_back_to_its_snapshot(context, run):
     assert states(context) == ["running"] * 3
 
 
+def test_a_restore_brings_back_the_kubeconfig_of_the_cluster_that_was_saved(context, run):
+    run(UP)
+    run(save_recipe("without"))
+    master = context.provider.made["master"]
+    master.files["/etc/kubernetes/admin.conf"] = "first"
+    run(save_recipe("one"))
+    # Another cluster was made meanwhile, with keys of its own.
+    context.lab.kubeconfig.write_text("second")
+    run(restore_recipe("one")[:1])
+    assert context.lab.kubeconfig.read_text() == "first"
+    run(restore_recipe("without"))
+    assert not context.lab.kubeconfig.exists()
+
+
 def test_machines_that_were_stopped_are_named_after_a_restore(run):
     run(UP)
     run(STOP)

@@ -56,6 +56,8 @@ def test_arguments_and_defaults_are_the_same(role):
         for name, option in spec["options"].items():
             assert option["description"], name
             assert option["type"], name
+            # Ansible refuses the two together, and only as it runs.
+            assert not {"required", "default"} <= set(option), name
             if "default" in option:
                 assert option["default"] == defaults[name], name
             else:
