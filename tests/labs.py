@@ -172,9 +172,8 @@ class SharedLab(Lab):
         self.made_from = self.made_from or (self.dir / "lab.yml").read_text()
         assert self._is_whole(), self.status()
         if not self.kept:
-            words = ("snapshot", "save", WHOLE, "--name", self.name)
-            said = "".join(self.start(*words).communicate(timeout=600))
-            self.kept = "have no snapshots" not in said
+            self.run("snapshot", "save", WHOLE, "--name", self.name)
+            self.kept = True
 
     def _is_whole(self) -> bool:
         status = self.status()
