@@ -9,10 +9,8 @@ import urllib.request
 import pytest
 import yaml
 
-from tests.labs import PROJECT
+from tests.stories.sets import component_images, set_with
 
-ROLE = PROJECT / "roles/artifacts/defaults/main/catalog_dashboard.yml"
-OFFERED = yaml.safe_load(ROLE.read_text())["artifacts_dashboards"]
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -128,16 +126,21 @@ def test_a_load_balancer_that_is_not_there_is_told(lab, have):
 
 
 @pytest.mark.parametrize("name", ["kubernetes-dashboard", "headlamp"])
-def test_the_objects_of_the_others_are_taken_and_who_lacks_an_image_is_named(lab, name):
-    options = ("-e", f"dashboard_name={name}", "-e", "dashboard_ready_timeout=15")
-    said = lab.playbook("dashboard.yml", *options, code=2)
-    images = {f"{i['repository']}:{i['tag']}" for i in OFFERED[name]["images"].values()}
+def test_the_objects_of_the_others_are_taken_and_who_lacks_an_image_is_named(
+    lab, have, tmp_path, name
+):
+    have(**PAGE)
+    other = {"artifacts_dir": str(set_with(lab, tmp_path, "dashboard", name))}
+    other |= {"dashboard_name": name, "dashboard_ready_timeout": 15}
+    said = lab.playbook("dashboard.yml", "-e", json.dumps(other), code=2)
+    images = component_images("dashboard", name)
+    assert images
     for image in images:
         assert f"has no image {image}" in " ".join(said.split())
     pods = json.loads(lab.kubectl("-n", name, "get", "pods", "-o", "json"))["items"]
     assert {c["image"] for pod in pods for c in pod["spec"]["containers"]} == images
     # What it applied already it does not apply again.
-    assert "changed=0" in lab.playbook("dashboard.yml", *options, code=2)
+    assert "changed=0" in lab.playbook("dashboard.yml", "-e", json.dumps(other), code=2)
 
 
 def test_off_is_off(lab, have):

@@ -6,9 +6,8 @@ import subprocess
 import pytest
 import yaml
 
-from tests.labs import PROJECT
+from tests.stories.sets import component_images, set_with
 
-CATALOGUE = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
 WEAVE = "tests/stories/weave.yml"
 pytestmark = [pytest.mark.lab("default"), pytest.mark.extended]
 
@@ -27,9 +26,11 @@ def lab(module_lab):
 
 
 @pytest.fixture(scope="class")
-def weave(lab):
+def weave(lab, tmp_path_factory):
     """Weave's objects, applied on a lab whose network is another one; gone after the test."""
-    options = {"cni_weave_encryption": True, "cni_weave_mtu": 1300}
+    folder = set_with(lab, tmp_path_factory.mktemp("sets"), "cni", "weave")
+    options = {"artifacts_dir": str(folder), "cni_name": "weave"}
+    options |= {"cni_weave_encryption": True, "cni_weave_mtu": 1300}
     options |= {"cni_weave_iptables_backend": "legacy", "cni_weave_connections": 50}
     lab.options = json.dumps(options)
     lab.said = lab.playbook(f"../{WEAVE}", "-v", "-e", lab.options)
@@ -49,8 +50,8 @@ class TestWeave:
         assert weave["status"]["desiredNumberScheduled"] == 3
 
     def test_it_asks_for_the_images_of_the_catalogue_and_no_other(self, lab, weave):
-        images = CATALOGUE["artifacts_cni"]["weave"]["images"].values()
-        wanted = {f"{image['repository']}:{image['tag']}" for image in images}
+        wanted = component_images("cni", "weave")
+        assert len(wanted) == 2
         pods = get(lab, "-n", "kube-system", "pods", "-l", "app=weave-net")["items"]
         assert {pod["spec"]["nodeName"] for pod in pods} == {"master", "worker1", "worker2"}
         for pod in pods:
@@ -91,7 +92,7 @@ class TestWeave:
     def test_a_weak_password_is_refused(self, lab, weave, tmp_path):
         file = tmp_path / "password"
         file.write_text("password")
-        options = {"cni_weave_encryption": True, "cni_weave_password_file": str(file)}
+        options = json.loads(lab.options) | {"cni_weave_password_file": str(file)}
         said = lab.playbook(f"../{WEAVE}", "-e", json.dumps(options), code=2)
         assert "too weak a password" in said
 
@@ -100,3 +101,11 @@ def test_the_network_that_runs_was_left_alone(lab):
     status = get(lab, "-n", "kube-system", "daemonset", "flannel")["status"]
     assert status["numberReady"] == 3
     assert "weave" not in lab.ssh("worker1", "ls /etc/cni/net.d /opt/cni/bin")
+
+
+def test_plain_ansible_refuses_a_second_network_of_another_set(lab, tmp_path):
+    other = set_with(lab, tmp_path, "cni", "bridge")
+    options = json.dumps({"artifacts_dir": str(other), "cni_name": "bridge"})
+    said = lab.playbook("site.yml", "--limit", "control_plane", "-e", options, code=2)
+    assert "10-flannel.conflist" in said
+    assert "playbooks/retire.yml" in said
