@@ -9,10 +9,10 @@ import urllib.request
 import pytest
 import yaml
 
-from tests.labs import PROJECT
+from provisioner.artifacts.manifest import described
+from provisioner.catalog.load import load_catalog
 
-ROLE = PROJECT / "roles/artifacts/defaults/main/catalog_dashboard.yml"
-OFFERED = yaml.safe_load(ROLE.read_text())["artifacts_dashboards"]
+CATALOGUE = load_catalog({})
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -128,10 +128,20 @@ def test_a_load_balancer_that_is_not_there_is_told(lab, have):
 
 
 @pytest.mark.parametrize("name", ["kubernetes-dashboard", "headlamp"])
-def test_the_objects_of_the_others_are_taken_and_who_lacks_an_image_is_named(lab, name):
-    options = ("-e", f"dashboard_name={name}", "-e", "dashboard_ready_timeout=15")
+def test_the_objects_of_the_others_are_taken_and_who_lacks_an_image_is_named(lab, name, tmp_path):
+    chosen = [
+        component
+        for component in CATALOGUE.components.values()
+        if component.name in ("docker", "flannel", name) or component.version == "1.20.2"
+    ]
+    # A set that would have the page, as far as the roles read of it.
+    manifest = {"schema": 1, "components": described(CATALOGUE, chosen)}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    given = {"dashboard_name": name, "dashboard_ready_timeout": 15, "artifacts_dir": str(tmp_path)}
+    options = ("-e", json.dumps(given))
     said = lab.playbook("dashboard.yml", *options, code=2)
-    images = {f"{i['repository']}:{i['tag']}" for i in OFFERED[name]["images"].values()}
+    (page,) = [component for component in chosen if component.name == name]
+    images = {CATALOGUE.reference(key, image) for key, image in page.images.items()}
     for image in images:
         assert f"has no image {image}" in " ".join(said.split())
     pods = json.loads(lab.kubectl("-n", name, "get", "pods", "-o", "json"))["items"]

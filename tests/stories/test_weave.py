@@ -6,9 +6,15 @@ import subprocess
 import pytest
 import yaml
 
-from tests.labs import PROJECT
+from provisioner.artifacts.manifest import described
+from provisioner.catalog.load import load_catalog
 
-CATALOGUE = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
+CATALOGUE = load_catalog({})
+COMPONENTS = [
+    component
+    for component in CATALOGUE.components.values()
+    if component.kind == "runtime" or component.version in ("1.20.2", "2.8.10")
+]
 WEAVE = "tests/stories/weave.yml"
 pytestmark = [pytest.mark.lab("default"), pytest.mark.extended]
 
@@ -27,10 +33,15 @@ def lab(module_lab):
 
 
 @pytest.fixture(scope="class")
-def weave(lab):
+def weave(lab, tmp_path_factory):
     """Weave's objects, applied on a lab whose network is another one; gone after the test."""
     options = {"cni_weave_encryption": True, "cni_weave_mtu": 1300}
     options |= {"cni_weave_iptables_backend": "legacy", "cni_weave_connections": 50}
+    # A set that would have Weave, as far as the roles read of it.
+    folder = tmp_path_factory.mktemp("set")
+    manifest = {"schema": 1, "components": described(CATALOGUE, COMPONENTS)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    options["artifacts_dir"] = str(folder)
     lab.options = json.dumps(options)
     lab.said = lab.playbook(f"../{WEAVE}", "-v", "-e", lab.options)
     yield get(lab, "-n", "kube-system", "daemonset", "weave-net")
@@ -49,8 +60,8 @@ class TestWeave:
         assert weave["status"]["desiredNumberScheduled"] == 3
 
     def test_it_asks_for_the_images_of_the_catalogue_and_no_other(self, lab, weave):
-        images = CATALOGUE["artifacts_cni"]["weave"]["images"].values()
-        wanted = {f"{image['repository']}:{image['tag']}" for image in images}
+        images = CATALOGUE.components["artifacts_cni_weave"].images
+        wanted = {CATALOGUE.reference(name, image) for name, image in images.items()}
         pods = get(lab, "-n", "kube-system", "pods", "-l", "app=weave-net")["items"]
         assert {pod["spec"]["nodeName"] for pod in pods} == {"master", "worker1", "worker2"}
         for pod in pods:
@@ -91,7 +102,7 @@ class TestWeave:
     def test_a_weak_password_is_refused(self, lab, weave, tmp_path):
         file = tmp_path / "password"
         file.write_text("password")
-        options = {"cni_weave_encryption": True, "cni_weave_password_file": str(file)}
+        options = json.loads(lab.options) | {"cni_weave_password_file": str(file)}
         said = lab.playbook(f"../{WEAVE}", "-e", json.dumps(options), code=2)
         assert "too weak a password" in said
 
