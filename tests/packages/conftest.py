@@ -16,7 +16,6 @@ HOST = {
     **{"ansible_python_interpreter": "/usr/bin/python3"},
     # This host's own, which has to stay as it is.
     **{"node_swap_off": False, "node_modules": [], "node_sysctls": {}},
-    "artifacts_sums": "",
 }
 
 
@@ -46,7 +45,9 @@ def play(inside, tmp_path):
     """Runs a playbook of this folder with these variables on that host."""
 
     def command(playbook, given, code=0, *more, kind="control_plane"):
-        groups = {"cluster": {"hosts": {"node": HOST}}, "control_plane": {}, "workers": {}}
+        # There is always a control plane, here or elsewhere.
+        planes = {"hosts": {"elsewhere": {"ansible_host": "192.0.2.1"}}}
+        groups = {"cluster": {"hosts": {"node": HOST}}, "control_plane": planes, "workers": {}}
         groups[kind] = {"hosts": {"node": {}}}
         hosts = tmp_path / "hosts.yml"
         hosts.write_text(yaml.safe_dump(groups))

@@ -66,7 +66,7 @@ def test_a_package_that_the_lists_do_not_have_is_named(install):
 
 def test_a_box_that_cannot_ask_apt_learns_it(inside, play, monkeypatch, tmp_path):
     # By Mitogen, as where machines are emulated: there the module apt cannot see to that itself.
-    for name, value in environment(tmp_path, slow_hosts=True).items():
+    for name, value in environment(tmp_path).items():
         if "STRATEGY" in name:
             monkeypatch.setenv(name, value)
     inside("dpkg", "--purge", "--force-depends", "python3-apt")

@@ -1,5 +1,6 @@
 """The packages of CentOS 7, by the roles, from signed repositories: Debian's dnf installs them."""
 
+import json
 import os
 import re
 import shutil
@@ -12,10 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from provisioner.artifacts.manifest import describe
+from provisioner.catalog.load import load_catalog
 from tests.labs import PROJECT
 
-CATALOGUE = yaml.safe_load((PROJECT / "roles/artifacts/defaults/main/catalog.yml").read_text())
-OFFER = CATALOGUE["artifacts_node_packages"]["centos7"]
+CATALOGUE = load_catalog({})
+RUNTIME = CATALOGUE.components["artifacts_runtime_docker"]
+DOCKER = RUNTIME.packages["RedHat-7"]
 WANTED = yaml.safe_load((PROJECT / "roles/node/vars/RedHat-7.yml").read_text())
 UNIT = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 FILES = {
@@ -122,13 +126,13 @@ def packager(tmp_path_factory):
         *map(found.describe, WANTED["node_family_packages"]),
         *(
             found.describe(name, *version.split("-", 1), needs.get(name, ()))
-            for name, version in OFFER["docker"].items()
+            for name, version in DOCKER.items()
         ),
         found.describe("docker-ce", "27.0.1"),
     )
     found.sign(*files)
     extras = [f for f in files if f.name.startswith(EXTRA)]
-    docker = [f for f in files if f.name.startswith(tuple(OFFER["docker"]))]
+    docker = [f for f in files if f.name.startswith(tuple(DOCKER))]
     found.publish("base", *(set(files) - {*extras, *docker}))
     found.publish("updates")
     found.publish("extras", *extras)
@@ -150,15 +154,16 @@ def mirror(packager):
 
 
 @pytest.fixture
-def node(mirror, inside, play):
+def node(mirror, inside, play, tmp_path):
     """A node that has none of the packages yet: installs them, and says what is installed."""
 
     def install(code=0, **elsewhere):
-        repositories = {
-            name: {**given, "key": f"{mirror}/key", "url": f"{mirror}/{elsewhere.get(name, name)}"}
-            for name, given in OFFER["repositories"].items()
-        }
-        return play("el7.yml", {"node_repositories": repositories}, code)
+        found = describe(CATALOGUE, RUNTIME)
+        for name, given in found["repositories"]["RedHat-7"].items():
+            given |= {"key": f"{mirror}/key", "url": f"{mirror}/{elsewhere.get(name, name)}"}
+        manifest = json.dumps({"schema": 1, "components": [found]})
+        (tmp_path / "manifest.json").write_text(manifest)
+        return play("el7.yml", {"artifacts_dir": str(tmp_path)}, code)
 
     def installed():
         names = inside("rpm", "-qa", "--queryformat", r"%{NAME} %{VERSION}-%{RELEASE}\n")
@@ -171,8 +176,8 @@ def node(mirror, inside, play):
 def test_all_packages_come_at_their_versions_and_a_second_run_changes_nothing(node):
     assert re.search(r"node .* changed=[1-9]", node())
     found = node.installed()
-    assert set(found) == {*WANTED["node_family_packages"], *OFFER["docker"]}
-    assert {name: found[name] for name in OFFER["docker"]} == OFFER["docker"]
+    assert set(found) == {*WANTED["node_family_packages"], *DOCKER}
+    assert {name: found[name] for name in DOCKER} == DOCKER
     assert re.search(r"node .* changed=0 ", node())
 
 

@@ -24,7 +24,8 @@ def put(play, tmp_path):
         path.write_text(name)
         path.chmod(mode)
     (source / "SHA256SUMS").write_text("sums\n")
-    given = {"artifacts_dir": str(source), "artifacts_node_dir": THERE, "artifacts_sums": "sums\n"}
+    (source / "manifest.json").write_text('{"schema": 1, "components": []}')
+    given = {"artifacts_dir": str(source), "artifacts_node_dir": THERE}
 
     def command(*words, **more):
         return play("set.yml", given, 0, *words, **more)
