@@ -7,6 +7,7 @@ import pytest
 
 from provisioner.playbooks import environment
 
+pytestmark = pytest.mark.extended
 OFFER = "/var/of-a-test"
 NAME = "kubelab-of-a-test"
 MORE = "kubelab-of-a-test-more"

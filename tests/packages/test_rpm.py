@@ -17,6 +17,7 @@ from provisioner.artifacts.manifest import describe
 from provisioner.catalog.load import load_catalog
 from tests.labs import PROJECT
 
+pytestmark = pytest.mark.extended
 CATALOGUE = load_catalog({})
 RUNTIME = CATALOGUE.components["artifacts_runtime_docker"]
 DOCKER = RUNTIME.packages["RedHat-7"]
