@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -125,8 +126,10 @@ def digest(folders: Iterable[Path], texts: Iterable[str]) -> str:
     named = {Path(word) for text in texts for word in re.findall(r"/[^\s\"'`,]+", text)}
     inside = {path for folder in folders for path in folder.rglob("*") if path.suffix != ".pyc"}
     for path in sorted(inside | named):
-        if path.is_file():
-            sums.update(f"{path}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        # A path in a text may be one of the machines, which is nothing or something else here.
+        with suppress(OSError):
+            if path.is_file():
+                sums.update(f"{path}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     for text in texts:
         sums.update(text.encode())
     return sums.hexdigest()
