@@ -33,7 +33,9 @@ class Snapshots:
         every: dict[str, list[Any]] = {}
         for node in self.nodes:
             domain = self.hypervisor.domain(node.name)
-            for snapshot in domain.listAllSnapshots() if domain else []:
+            # The time of a snapshot has whole seconds; its parents are older.
+            flags = libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL
+            for snapshot in domain.listAllSnapshots(flags) if domain else []:
                 every.setdefault(snapshot.getName(), []).append(snapshot)
         whole = [found for found in every.values() if len(found) == len(self.nodes)]
         return sorted(map(_facts, whole), key=lambda snapshot: snapshot.made)
