@@ -121,6 +121,7 @@ lock: setup ## Resolve the dependencies anew into requirements.lock
 docs: setup ## Write the pages that are made from data
 	@$(KUBELAB) compat --markdown > docs/compat.md
 	@$(BIN)/python docs/tested.py
+	@$(BIN)/python -m tests.role_readmes
 
 clean: ## Remove the virtual environment and what tools left here (labs and caches stay)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

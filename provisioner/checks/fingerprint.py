@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from provisioner.model import Node
 from provisioner.shell import Result
 
 QUESTION = Path(__file__).with_name("fingerprint.sh")
+# Of the answer, what every node has.
+PARTS = {"file", "unit", "sysctl", "image"}
 CLUSTER = "cluster"
 SECONDS = 15
 # What roles apply is of these kinds; every version of Kubernetes has them all.
@@ -60,28 +63,40 @@ class _NotWellError(LabError):
     """Something in the cluster is not Ready: the roles wait for it, or say why."""
 
 
-def take(machines: Asked, nodes: Sequence[Node], kubectl: Kubectl) -> dict[str, list[str]]:
-    """The fingerprint of a lab whose cluster is well.
+def take(
+    machines: Asked, nodes: Sequence[Node], kubectl: Kubectl, *, well: bool
+) -> dict[str, list[str]]:
+    """The fingerprint of a lab; with ``well`` of one whose cluster is, besides.
 
     Raises:
-        LabError: a machine or the API does not answer, or something is not Ready.
+        LabError: a machine or the API does not answer, or something is not Ready that has to be.
     """
     question = ["sh", "-c", QUESTION.read_text(encoding="utf-8")]
     with ThreadPoolExecutor(max_workers=len(nodes) + 2) as pool:
-        cluster, dns = pool.submit(_cluster, kubectl), pool.submit(_ask_dns, kubectl)
+        cluster = pool.submit(_cluster, kubectl, well)
+        dns = pool.submit(_ask_dns, kubectl) if well else None
         answers = {node.name: pool.submit(machines.exec, node, question) for node in nodes}
-        dns.result()
-        found = {name: answer.result().stdout.splitlines() for name, answer in answers.items()}
+        if dns:
+            dns.result()
+        found = {name: _lines(name, answer.result()) for name, answer in answers.items()}
         return found | {CLUSTER: cluster.result()}
 
 
-def _cluster(kubectl: Kubectl) -> list[str]:
+def _lines(name: str, answer: Result) -> list[str]:
+    """The lines of a machine. Where a part is missing, no later one would find it touched."""
+    lines = answer.stdout.splitlines()
+    if lacking := PARTS - {line.partition(" ")[0] for line in lines}:
+        raise LabError(f"{name} does not say what it has: {', '.join(sorted(lacking))}")
+    return lines
+
+
+def _cluster(kubectl: Kubectl, well: bool) -> list[str]:
     words = ("--all-namespaces", "-o", f"go-template={TEMPLATE}", f"--request-timeout={SECONDS}s")
     lines = kubectl.call("get", ",".join(KINDS), *words).stdout.splitlines()
-    return sorted(found for line in lines if (found := _of_roles(line)))
+    return sorted(found for line in lines if (found := _of_roles(line, well)))
 
 
-def _of_roles(line: str) -> str:
+def _of_roles(line: str, well: bool) -> str:
     """The part of an object's line that stays the same; empty where it is nothing of roles'."""
     what, _, health = line.rpartition(":")
     kind, namespace, name, _, _, *applied = what.split(" ")
@@ -89,7 +104,8 @@ def _of_roles(line: str) -> str:
     if not ours and not (namespace == SYSTEM and kind in SYSTEM_KINDS):
         return ""
     wanted, _, ready = health.partition("=")
-    if health != "True" if kind == "Node" else wanted != ready:
+    is_well = health == "True" if kind == "Node" else wanted == ready
+    if well and not is_well:
         raise _NotWellError(f"{kind} {name} is not ready: {health}")
     return what
 
@@ -125,8 +141,10 @@ def digest(folders: Iterable[Path], texts: Iterable[str]) -> str:
     named = {Path(word) for text in texts for word in re.findall(r"/[^\s\"'`,]+", text)}
     inside = {path for folder in folders for path in folder.rglob("*") if path.suffix != ".pyc"}
     for path in sorted(inside | named):
-        if path.is_file():
-            sums.update(f"{path}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        # A path in a text may be one of the machines, which is nothing or something else here.
+        with suppress(OSError):
+            if path.is_file():
+                sums.update(f"{path}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     for text in texts:
         sums.update(text.encode())
     return sums.hexdigest()

@@ -1,9 +1,10 @@
 # Prints what the roles set on a machine, and what shows that it was touched since.
 export LC_ALL=C
 # A change time is the kernel's own: it is new after any write, and after a new mode, owner or name.
+# Sets that a host shows to its machines are the host's, as are the resolvers that it hands out.
 find /etc /usr/local/bin /usr/local/sbin /opt/cni /var/lib/kubelab /home/*/.kube/config /var/lib/dpkg/status \
   /var/lib/rpm/Packages /var/lib/rpm/rpmdb.sqlite /var/lib/kubelet/config.yaml \
-  /var/lib/kubelet/kubeadm-flags.env -xdev ! -path /etc/resolv.conf \
+  /var/lib/kubelet/kubeadm-flags.env -xdev ! -path /etc/resolv.conf ! -path /var/lib/kubelab/sets \
   -printf 'file %p %C@ %i %m %U:%G %l\n' 2> /dev/null | sort
 stat -c 'folder %n %a %U:%G' /home/*/.kube
 # A service that was started anew is another process.

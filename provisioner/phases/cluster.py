@@ -62,7 +62,7 @@ class SetUpCluster(RunPlaybook):
         touched = "made anew"
         if known.get("inputs") == inputs:
             context.listen(Event(self.key, COMPARE, "start"))
-            begin, now = time.monotonic(), _fingerprint(context)
+            begin, now = time.monotonic(), _fingerprint(context, well=True)
             touched = difference(known["found"], now) if now else "not everything is well"
             seconds = round(time.monotonic() - begin, 3)
             context.listen(Event(self.key, COMPARE, "ok", "", seconds, touched))
@@ -71,7 +71,8 @@ class SetUpCluster(RunPlaybook):
             return Done("changed=0 (all is as the last run left it)", recap=recap)
         lab.fingerprint.unlink(missing_ok=True)
         done = super().run(context)
-        if now := _fingerprint(context):
+        # A pod of kube-proxy may not be Ready yet; the next run wants it to be.
+        if now := _fingerprint(context, well=False):
             lab.write(lab.fingerprint, json.dumps({"inputs": inputs, "found": now}, indent=1))
         return done
 
@@ -87,10 +88,10 @@ def _inputs(context: Context) -> str:
     return digest(folders, [*texts, (PROJECT / "ansible.cfg").read_text(encoding="utf-8")])
 
 
-def _fingerprint(context: Context) -> Mapping[str, list[str]] | None:
+def _fingerprint(context: Context, *, well: bool) -> Mapping[str, list[str]] | None:
     """The fingerprint; None where there is no whole cluster to take it of."""
     try:
-        return take(context.provider, context.spec.machines, context.kubectl)
+        return take(context.provider, context.spec.machines, context.kubectl, well=well)
     except LabError:
         return None
 

@@ -11,7 +11,7 @@ from tests.labs import PROJECT
 
 RESULTS = PROJECT / "benchmarks/results"
 SCRIPTS = sorted(path.name for path in (PROJECT / "benchmarks").glob("bench_*.py"))
-SMALL = {"BENCH_RUNS": "1", "BENCH_PAIRS": "1", "BENCH_NODES": "1"}
+SMALL = {"BENCH_RUNS": "1", "BENCH_NODES": "1"}
 
 
 @pytest.fixture

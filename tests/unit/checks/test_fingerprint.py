@@ -15,16 +15,17 @@ ClusterRole - flannel u5 40 applied:
 Deployment default theirs u6 1 :2=<no value>
 Secret - x u7 9 :
 """
+MACHINE = "file /etc/hosts 12.5\nunit Id=docker\nsysctl net.ipv4.ip_forward 1\nimage a:1 sha256:1\n"
 
 
 class Answers:
     """Machines and kubectl that answer as they are told."""
 
-    def __init__(self, objects=OBJECTS, dns=0):
-        self.objects, self.dns = objects, dns
+    def __init__(self, objects=OBJECTS, dns=0, machine=MACHINE):
+        self.objects, self.dns, self.machine = objects, dns, machine
 
     def exec(self, node, argv, *, check=True):
-        return Result(tuple(argv), 0, f"host {node.name}\nfile /etc/hosts 12.5\n", "")
+        return Result(tuple(argv), 0, self.machine, "")
 
     def call(self, *words, check=True):
         if "--raw" in words and self.dns:
@@ -33,14 +34,14 @@ class Answers:
         return Result(words, 0, pods, "")
 
 
-def taken(**more):
+def taken(*, well=True, **more):
     answers = Answers(**more)
-    return take(answers, [NODE], answers)
+    return take(answers, [NODE], answers, well=well)
 
 
 def test_it_has_every_machine_and_what_roles_or_kubeadm_made():
     found = taken()
-    assert found["one"] == ["host one", "file /etc/hosts 12.5"]
+    assert found["one"] == MACHINE.splitlines()
     names = [line.split()[2] for line in found[CLUSTER]]
     assert names == ["flannel", "coredns", "kube-proxy", "one"]
 
@@ -52,6 +53,14 @@ def test_it_has_every_machine_and_what_roles_or_kubeadm_made():
 def test_a_cluster_that_is_not_well_has_none(well, ill):
     with pytest.raises(LabError, match="not ready"):
         taken(objects=OBJECTS.replace(well, ill))
+    # What the roles have just left may have a pod that is about to be Ready.
+    assert taken(objects=OBJECTS.replace(well, ill), well=False) == taken()
+
+
+@pytest.mark.parametrize("part", MACHINE.splitlines())
+def test_a_machine_that_leaves_a_part_out_has_none(part):
+    with pytest.raises(LabError, match=part.split()[0]):
+        taken(machine=MACHINE.replace(f"{part}\n", ""))
 
 
 def test_cluster_dns_is_asked_itself():
@@ -62,7 +71,7 @@ def test_cluster_dns_is_asked_itself():
 def test_what_differs_is_named():
     before = taken()
     assert difference(before, taken()) == ""
-    moved = {**before, "one": ["host one", "file /etc/hosts 13.5"]}
+    moved = {**before, "one": MACHINE.replace("12.5", "13.5").splitlines()}
     assert difference(before, moved) == "one: file /etc/hosts"
     for line in (0, 1, 2, 3):
         lines = [*before[CLUSTER][:line], *before[CLUSTER][line + 1 :]]

@@ -26,7 +26,7 @@ def set_up(monkeypatch):
         def inventory(self, text):
             lab.write(lab.inventory, text)
 
-    def taken(*_):
+    def taken(*_, well):
         if set_up.found is None:
             raise LabError("worker1: not ready")
         return set_up.found
