@@ -1,8 +1,8 @@
-"""Artifact sets: what one lab needs, in one folder, as roles expect it.
+"""Artifact sets: one folder with all artifacts of a lab, in the layout that roles expect.
 
 ``bin/`` (kubeadm, kubelet, kubectl), ``cni/`` (plugins), ``images/node/`` and
 ``images/control-plane/`` (archives), ``manifest.json`` and ``SHA256SUMS``. The files are hard links
-to entries of the store, so a set costs no space; a user may as well put such a folder together.
+to entries of the store, so a set takes no disk space. A user can also assemble such a folder.
 """
 
 import os
@@ -34,16 +34,16 @@ from provisioner.model import Artifact, Kind, Listener
 from provisioner.spec import DOCKER_DISK_GIB, LabSpec
 
 SUMS = "SHA256SUMS"
-# What a baked box carries. All else can change while the machines stay.
+# A baked box contains these kinds. The other kinds can change while the machines stay.
 IN_THE_BOX: Collection[Kind] = ("kubernetes", "runtime", "cni")
 
 
 @dataclass(frozen=True)
 class ArtifactSet:
-    """A finished set, and what machines start from: a root, or a box (None where not asked for).
+    """A finished set, and the root or box that machines start from (None if not ordered).
 
-    ``docker_store`` goes with a root: docker's folder with the images of the set. ``entries`` are
-    the folders of the store that it is made of.
+    ``docker_store`` belongs to a root: it is docker's data folder with the images of the set.
+    ``entries`` are the store entries that the set is linked from.
     """
 
     folder: Path
@@ -56,9 +56,9 @@ class ArtifactSet:
 
 @dataclass(frozen=True)
 class Order:
-    """What a lab needs of the catalogue. ``box`` is empty where no Vagrant box is wanted.
+    """The components and the machine image that a lab needs. ``box`` is empty without Vagrant.
 
-    ``docker_disk_gib`` is of a baked box alone: others get that disk from vagrant.
+    ``docker_disk_gib`` applies to a baked box only: for other boxes vagrant creates that disk.
     """
 
     components: tuple[Component, ...]
@@ -69,16 +69,16 @@ class Order:
 
     @property
     def in_the_box(self) -> "Order":
-        """What a baked box carries."""
+        """The order reduced to the components that a baked box contains."""
         kept = tuple(c for c in self.components if c.kind in IN_THE_BOX)
         return replace(self, components=kept)
 
 
 def order_of(spec: LabSpec, workshop: Workshop) -> Order:
-    """What a lab needs of the catalogue.
+    """The order of a lab spec.
 
     Raises:
-        KeyError: the catalogue lacks a component that the spec asks for.
+        KeyError: the catalogue lacks a component that the spec names.
     """
     components = tuple(workshop.catalog.resolve(spec.choices))
     if spec.provider.box is None:
@@ -88,7 +88,7 @@ def order_of(spec: LabSpec, workshop: Workshop) -> Order:
 
 
 Member = tuple[str, Path, str]
-"""Path in the set, the file in the store, and the image's name if it is one."""
+"""Path in the set, file in the store, and image reference (empty for other files)."""
 
 
 def _members(workshop: Workshop, order: Order, made: Made) -> Iterator[Member]:
@@ -125,20 +125,20 @@ def _is_whole(folder: Path, members: Collection[Member]) -> bool:
 
 
 def _steps(workshop: Workshop, order: Order) -> dict[str, Step]:
-    """What is built at the same time; a baked box comes after it."""
+    """The steps that are built in parallel; a baked box is built after them."""
     root = {ROOT: root_step(workshop)} if order.machine_root else {}
     return root | steps_for(workshop, order.components)
 
 
 def _folder(workshop: Workshop, order: Order, made: Made) -> Path:
-    """Where the set of an order is, or will be."""
+    """The folder of an order's set, whether or not it exists yet."""
     files = [(path, str(file)) for path, file, _ in _members(workshop, order, made)]
     components = manifest.described(workshop.catalog, order.components)
     return workshop.cache / "sets" / content_key(files, manifest.SCHEMA, components)
 
 
 def _box_step(workshop: Workshop, order: Order, folder: Path) -> Step:
-    """The step of the box; ``folder`` is the set that a baked one carries."""
+    """The step of the box; ``folder`` is the set that a baked box contains."""
     if not order.baked:
         return box_step(workshop, order.box, None)
     baked = Baked(folder, _baked_archives(order), order.docker_disk_gib)
@@ -146,7 +146,7 @@ def _box_step(workshop: Workshop, order: Order, folder: Path) -> Step:
 
 
 def _baked_archives(order: Order) -> list[Path]:
-    """The image archives of the set that machines are made with."""
+    """The image archives, as paths in the set, that are preloaded into machines."""
     return [
         Path(manifest.archive_of(image.role, name))
         for component in order.in_the_box.components
@@ -155,7 +155,7 @@ def _baked_archives(order: Order) -> list[Path]:
 
 
 def _baking_steps(workshop: Workshop, order: Order, folder: Path) -> list[Step]:
-    """What machines start from, made with the set in ``folder``: a box, or a store of docker's."""
+    """The steps that need the set in ``folder``: the box, or docker's preloaded data folder."""
     steps = [_box_step(workshop, order, folder)] if order.box else []
     if order.machine_root:
         steps.append(store_step(root_step(workshop), folder, _baked_archives(order)))
@@ -163,7 +163,7 @@ def _baking_steps(workshop: Workshop, order: Order, folder: Path) -> list[Step]:
 
 
 def entries_of(workshop: Workshop, order: Order) -> list[tuple[Step, Path]]:
-    """Every step of an order, with the entry that it has or will have."""
+    """Every step of an order with the path of its store entry, which may not exist yet."""
     store, steps = Store(workshop.cache / "built"), _steps(workshop, order)
     made = {name: store.path(name, step.key) for name, step in steps.items()}
     found = [(step, made[name]) for name, step in steps.items()]
@@ -172,12 +172,12 @@ def entries_of(workshop: Workshop, order: Order) -> list[tuple[Step, Path]]:
 
 
 def check_inputs(workshop: Workshop, order: Order, *, cached_too: bool) -> None:
-    """Look at all that a spec has to give, before anything is built.
+    """Check the files and checksums that a spec has to give, before anything is built.
 
-    With ``cached_too`` also at what was built from it already and is kept in the cache.
+    ``cached_too`` also checks the inputs of builds that the cache already has.
 
     Raises:
-        SpecError: of the first file or sum that is not right.
+        SpecError: a file or a checksum is missing or wrong; names the first.
     """
     catalog = workshop.catalog
     missing = {step.name for step, entry in entries_of(workshop, order) if not entry.is_dir()}
@@ -190,7 +190,7 @@ def check_inputs(workshop: Workshop, order: Order, *, cached_too: bool) -> None:
 
 
 def _images_from(workshop: Workshop, order: Order, build: str) -> list[str]:
-    """The names of images that are taken whole from files of a build."""
+    """The references of the images that are complete archives from ``build``."""
     return [
         workshop.catalog.reference(name, image)
         for component in order.components
@@ -199,10 +199,8 @@ def _images_from(workshop: Workshop, order: Order, build: str) -> list[str]:
     ]
 
 
-def _put_together(
-    workshop: Workshop, order: Order, made: Made
-) -> tuple[Path, tuple[Artifact, ...]]:
-    """The folder of the set of an order, whole, and what is in it."""
+def _assemble(workshop: Workshop, order: Order, made: Made) -> tuple[Path, tuple[Artifact, ...]]:
+    """Assemble the set of an order; returns its folder and its artifacts."""
     store = Store(workshop.cache / "built")
     members = list(_members(workshop, order, made))
     folder = _folder(workshop, order, made)
@@ -224,16 +222,16 @@ def _put_together(
 
 
 def build_set(workshop: Workshop, order: Order, listen: Listener, *, jobs: int) -> ArtifactSet:
-    """Build what is missing for a lab and put its set together.
+    """Build the missing entries of an order and assemble its set; ``jobs`` run in parallel.
 
     Raises:
         LabError: as ``Builder.build``.
     """
     builder = Builder(Store(workshop.cache / "built"), listen, jobs)
     made = builder.build(_steps(workshop, order))
-    folder, artifacts = _put_together(workshop, order, made)
-    # What machines are made with has to be there before it is baked.
-    carried, _ = _put_together(workshop, order.in_the_box, made)
+    folder, artifacts = _assemble(workshop, order, made)
+    # Baking reads this set, so it has to exist before the baking steps run.
+    carried, _ = _assemble(workshop, order.in_the_box, made)
     late = {step.name: step for step in _baking_steps(workshop, order, carried)}
     baked = builder.build(late)
     return ArtifactSet(

@@ -1,7 +1,7 @@
-"""Building what a lab needs: steps that depend on each other, each with an entry in the store.
+"""The builder: runs steps that depend on each other; each step makes one entry of the store.
 
-Only missing or corrupt entries are built, those that do not wait for each other at the same time.
-What a run that was stopped had finished stays; Go's own cache keeps what it had half done.
+Only missing or corrupt entries are built. Independent steps run in parallel. Entries that an
+interrupted run finished are kept, and Go's own cache keeps partial compilations.
 """
 
 import errno
@@ -21,17 +21,17 @@ from provisioner.model import Event, Listener, Tell
 from provisioner.shell import end_children
 
 PHASE = "artifacts"
-# As long as a whole first build takes on a slow machine, in seconds.
+# Seconds to wait for the lock: the duration of a complete first build on a slow machine.
 PATIENCE = 1200
 Made = Mapping[str, Path]
-"""Finished entries by step."""
+"""The folder of each finished entry, by the name of its step."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to build: into an empty folder, from the entries of the steps it needs.
+    """One build: ``make`` fills an empty folder from the entries of the steps in ``needs``.
 
-    ``room`` is the disk space in MiB that it takes, caches included.
+    ``key`` is the content key. ``room`` is the disk space in MiB that it takes, with caches.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Step:
 
 
 class Builder:
-    """Builds steps into a store, and says how far it is."""
+    """Builds steps into a store with ``jobs`` threads and reports progress to ``listen``."""
 
     def __init__(self, store: Store, listen: Listener, jobs: int) -> None:
         self.store = store
@@ -54,40 +54,40 @@ class Builder:
         """Build all steps that are missing; returns the entry of every step.
 
         Raises:
-            BusyError: another process is building, for more than twenty minutes.
+            BusyError: another process held the store for more than twenty minutes.
             HostError: the disk is full, or the cache cannot be written.
-            CommandError: a step failed; what the others made is kept.
+            CommandError: a step failed; the entries of finished steps are kept.
         """
         if not self._missing(steps):
             return dict(self.made)
         try:
             with self.store.locked(PATIENCE):
-                # Somebody else may have built it while we waited.
+                # Another process may have built them while this one waited for the lock.
                 missing = self._missing(steps)
                 self._check_room(missing)
                 self._run(missing)
         except OSError as error:
             raise self._disk_fault(error) from None
         except CommandError as error:
-            # The tools say it in words; Python would have raised an OSError.
+            # External tools report a full disk in their output, not as an OSError.
             if os.strerror(errno.ENOSPC).lower() in error.details.lower():
                 raise self._disk_fault(error) from None
             raise
         return dict(self.made)
 
     def _check_room(self, missing: Mapping[str, Step]) -> None:
-        """Fail before the work: with a full disk apt tries again for minutes."""
+        """Fail early on a full disk, because apt would retry for minutes."""
         wanted = sum(step.room for step in missing.values())
         free = psutil.disk_usage(str(self.store.folder)).free // 2**20
         if free < wanted:
             names = ", ".join(missing)
-            raise OSError(f"{free} MiB free, {wanted} MiB wanted to build {names}")
+            raise OSError(f"{free} MiB free, {wanted} MiB needed to build {names}")
 
     def _disk_fault(self, error: Exception) -> HostError:
         return HostError(
             f"cannot write artifacts to {self.store.folder}",
             str(error),
-            "Make room there, or set KUBELAB_CACHE to another disk; what is built is kept.",
+            "Free disk space, or set KUBELAB_CACHE to another disk; finished builds are kept.",
         )
 
     def _missing(self, steps: Mapping[str, Step]) -> dict[str, Step]:
@@ -117,7 +117,7 @@ class Builder:
                         self.made[name] = future.result()
                         order.done(name)
             except BaseException:
-                # Without this the pool would wait for compilers that nobody wants any more.
+                # Otherwise the pool would wait until the running compilers end.
                 pool.shutdown(wait=False, cancel_futures=True)
                 end_children()
                 raise
@@ -126,7 +126,7 @@ class Builder:
         begin = time.monotonic()
         corrupt = self.store.path(step.name, step.key)
         for name in self.store.faults(corrupt) if corrupt.is_dir() else []:
-            detail = f"{corrupt / name} is not what was built: building it again"
+            detail = f"{corrupt / name} is corrupt: building it again"
             self.listen(Event(PHASE, step.name, "failed", detail=detail))
         self.listen(Event(PHASE, step.name, "start"))
 

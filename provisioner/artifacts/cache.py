@@ -1,4 +1,4 @@
-"""What lies in the cache, and what of it nobody needs any more."""
+"""Listing and pruning the cache."""
 
 import shutil
 from collections.abc import Collection, Iterable, Iterator
@@ -9,13 +9,13 @@ from provisioner.artifacts.artifact_set import Order, entries_of
 from provisioner.artifacts.sources.base import Workshop
 from provisioner.artifacts.store import Store, walk
 
-# All that only a build reads: the next one fetches or makes it again.
+# Folders that only builds read. The next build creates them again.
 ONLY_FOR_BUILDS = ("apt", "debs", "downloads", "go", "sources", "work")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Something in the cache. ``size`` is in bytes; ``fault`` names a corrupt file, if any."""
+    """A folder of the cache. ``size`` is in bytes; ``fault`` names a corrupt file, if any."""
 
     name: str
     path: Path
@@ -29,12 +29,12 @@ def _size(folder: Path) -> int:
 
 
 def wanted_entries(orders: Iterable[tuple[Workshop, Order]]) -> set[Path]:
-    """The entries of the store that orders would use."""
+    """The store entries that ``orders`` use."""
     return {entry for shop, order in orders for _, entry in entries_of(shop, order)}
 
 
 def every_order(workshop: Workshop) -> Iterator[tuple[Workshop, Order]]:
-    """What the catalogue offers by itself: each component alone, and each box that is not baked."""
+    """One order for each component, for the machine root, and for each box that is not baked."""
     catalog = workshop.catalog
     for component in catalog.components.values():
         if catalog.is_whole(component):
@@ -45,7 +45,7 @@ def every_order(workshop: Workshop) -> Iterator[tuple[Workshop, Order]]:
 
 
 def list_entries(cache: Path, wanted: Collection[Path], *, verify: bool = False) -> list[Stored]:
-    """Every entry of the store; ``verify`` hashes all its files anew."""
+    """Every entry of the store; ``verify`` hashes all files again."""
     store = Store(cache / "built")
     found = []
     for entry in store.entries():
@@ -61,12 +61,12 @@ def _unwanted(cache: Path, wanted: Collection[Path], kept: Collection[Path]) -> 
         used = entry in wanted or any(path.is_relative_to(entry) for path in kept)
         if not used:
             yield entry
-    # Under the lock nobody else can be at work on a draft.
+    # The caller holds the lock, so no other process uses a draft.
     yield from store.folder.glob(".draft-*")
 
 
 def _unpacked_boxes(cache: Path) -> Iterator[Path]:
-    """What vagrant unpacked of boxes that are no longer in the store; it unpacks others again."""
+    """Vagrant's unpacked copies of boxes that are no longer in the store."""
     there = {
         f"kubelab-VAGRANTSLASH-{e.name.replace('@', '-')}" for e in Store(cache / "built").entries()
     }
@@ -76,7 +76,7 @@ def _unpacked_boxes(cache: Path) -> Iterator[Path]:
 
 
 def _is_orphan(folder: Path) -> bool:
-    """Whether a file of a set is no longer in the store (a set consists of hard links into it)."""
+    """Whether a file of a set is no longer in the store, that is, has no second hard link."""
     if folder.name.startswith("."):
         return True
     members = (entry for entry in walk(folder) if Path(entry.path).parent != folder)
@@ -86,14 +86,14 @@ def _is_orphan(folder: Path) -> bool:
 def prune(
     cache: Path, wanted: Collection[Path], kept: Collection[Path], *, everything: bool = False
 ) -> list[Stored]:
-    """Remove what is neither wanted nor kept; returns what went.
+    """Remove entries and sets that are neither wanted nor kept; returns what was removed.
 
-    ``wanted`` are entries that the catalogue needs, ``kept`` are the entries, sets and machine
-    roots of labs. ``everything`` also removes sources, packages and compiler caches, which only the
-    next build would read.
+    ``wanted`` are entries that the catalogue needs. ``kept`` are the entries, sets and machine
+    roots of labs. ``everything`` also removes sources, packages and compiler caches, which only
+    builds read.
 
     Raises:
-        BusyError: somebody is building.
+        BusyError: another process is building.
     """
     store, removed = Store(cache / "built"), []
 

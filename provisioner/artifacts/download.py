@@ -1,7 +1,7 @@
-"""Downloads: files from their publishers or a mirror, each with its SHA-256.
+"""Downloads from publishers or mirrors, each verified by its SHA-256.
 
-A download that broke off goes on where it was, in this run or the next; nothing is used before its
-sum is right. What has no sum in the catalogue is refused until a spec gives one.
+An interrupted download resumes in this run or the next. A file is used only after its checksum
+was verified. A file without a checksum in the catalogue is refused until a spec gives one.
 """
 
 import http.client
@@ -27,23 +27,23 @@ PAGE = (b"<!doctype html", b"<html")
 
 @dataclass(frozen=True)
 class DownloadRoute:
-    """How downloads leave this host: mirrors by the URL they stand for, and a proxy's URL."""
+    """How downloads leave this host: mirrors by the URL that they replace, and a proxy URL."""
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
     proxy: str = ""
 
     def urls(self, url: str) -> Iterator[str]:
-        """Where to look for ``url``: mirrors first."""
+        """The URLs to try for ``url``, mirrors first."""
         for origin, mirror in self.mirrors.items():
             if url.startswith(f"{origin}/"):
                 yield mirror + url.removeprefix(origin)
         yield url
 
     def open(self, url: str, begin: int = 0, seconds: float = SECONDS) -> http.client.HTTPResponse:
-        """Ask for ``url`` from byte ``begin`` on. Raises OSError where nobody answers in time."""
+        """Request ``url`` from byte ``begin`` on; raises OSError without an answer in time."""
         proxies = {"http": self.proxy, "https": self.proxy} if self.proxy else None
         opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
-        # The catalogue has http and https alone; a spec's mirrors are checked to be one of them.
+        # The catalogue has http and https URLs only, and the spec validates its mirrors.
         request = urllib.request.Request(url)  # noqa: S310
         if begin:
             request.add_header("Range", f"bytes={begin}-")
@@ -52,38 +52,38 @@ class DownloadRoute:
 
 
 def refuse_unknown(where: str, file: Download) -> None:
-    """Refuse a file whose sum nobody gave; ``where`` is its key path in the catalogue.
+    """Refuse a file without a checksum; ``where`` is its key path in the catalogue.
 
     Raises:
-        SpecError: it has no SHA-256.
+        SpecError: the file has no SHA-256.
     """
     if file.sha256:
         return
-    told = f" Its publisher tells it in {file.sums}." if file.sums else ""
+    published = f" Its publisher lists it in {file.sums}." if file.sums else ""
     raise SpecError(
         f"artifacts.overrides.{where}.sha256: missing",
-        f"The catalogue has no SHA-256 of {file.url}.{told}",
-        "Look it up where you trust the answer, and give it in the lab spec.",
+        f"The catalogue has no SHA-256 of {file.url}.{published}",
+        "Get it from a source that you trust, and add it to the lab spec.",
     )
 
 
 def refuse_page(url: str, answer: http.client.HTTPResponse, first: bytes) -> None:
-    """Refuse a web page that comes instead of a file: mirrors and proxies call it a success.
+    """Refuse a web page instead of a file: mirrors and proxies send one with status 200.
 
     Raises:
-        LabError: the answer is one, or its ``first`` bytes are.
+        LabError: the content type or the ``first`` bytes are those of a web page.
     """
     kind = answer.headers.get_content_type()
     if kind == "text/html" or first.lstrip()[:14].lower().startswith(PAGE):
         raise LabError(
             f"{url}: a web page came instead of the file",
             f"The answer is {kind} and begins with {first[:60]!r}.",
-            "Look at the page: a mirror that lacks the file, or a proxy that wants a login.",
+            "Open the page: the mirror may lack the file, or the proxy may require a login.",
         )
 
 
 def _is_passing(error: BaseException) -> bool:
-    """Whether it may go better in a moment: a dropped connection, or a server in trouble."""
+    """Whether an error is temporary: a lost connection, or a server error."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= 500 or error.code == 429
     return isinstance(error, OSError | http.client.HTTPException)
@@ -96,13 +96,13 @@ def _is_passing(error: BaseException) -> bool:
     reraise=True,
 )
 def _receive(url: str, route: DownloadRoute, part: Path, tell: Tell) -> None:
-    """Append to ``part`` what it lacks of ``url``."""
+    """Append the missing bytes of ``url`` to ``part``."""
     begin = part.stat().st_size if part.exists() else 0
     try:
         answer = route.open(url, begin)
     except urllib.error.HTTPError as error:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            # All of it is there already; its sum will say whether it is right.
+            # The file is complete already; the caller verifies its checksum.
             return
         raise
     with answer:
@@ -115,16 +115,16 @@ def _receive(url: str, route: DownloadRoute, part: Path, tell: Tell) -> None:
                     refuse_page(url, answer, chunk)
                 file.write(chunk)
                 tell(url, file.tell() / total if total else None)
-            # Python takes a connection that was closed early for the end of the file.
+            # Python treats a connection that was closed early as the end of the file.
             if total and file.tell() < total:
                 raise ConnectionError(f"{url}: {file.tell()} of {total} bytes came")
 
 
 def fetch(file: Download, route: DownloadRoute, folder: Path, tell: Tell) -> Path:
-    """Download a file into ``folder`` under its sum; returns the path of the whole, right file.
+    """Download a file into ``folder``, named by its checksum; returns the verified file's path.
 
     Raises:
-        LabError: no mirror has it, or what came is a web page or has another sum.
+        LabError: no URL serves it, or the answer is a web page or has another checksum.
     """
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{file.sha256}.part"
@@ -140,24 +140,25 @@ def fetch(file: Download, route: DownloadRoute, folder: Path, tell: Tell) -> Pat
             return part.rename(folder / file.sha256)
         part.unlink()
         raise LabError(
-            f"{url}: the file is not the one that the catalogue means",
-            f"Its SHA-256 is {found}, and {file.sha256} is right. It was thrown aroute.",
-            "Try again, or another mirror (artifacts.mirrors). Change the sum only knowing why.",
+            f"{url}: the file has another SHA-256 than the catalogue",
+            f"Expected {file.sha256}, got {found}. The file was deleted.",
+            "Try again, or use another mirror (artifacts.mirrors). Do not change the checksum"
+            " unless you know why it differs.",
         )
     raise LabError(
-        f"{file.url}: no download",
+        f"{file.url}: download failed",
         "\n".join(failures),
-        "Run it again: what came is kept. artifacts.mirrors and artifacts.proxy are other ways.",
+        "Run the command again: it resumes. Or set artifacts.mirrors or artifacts.proxy.",
     )
 
 
 def take(
     files: Mapping[str, Download], route: DownloadRoute, folder: Path, into: Path, tell: Tell
 ) -> None:
-    """Download files and put each into ``into`` under its name; archives are unpacked there.
+    """Download files into ``into``, each under its name; archives are unpacked there.
 
     Raises:
-        LabError: as ``fetch``, or an archive is none.
+        LabError: as ``fetch``, or a file to unpack is not a tar archive.
     """
     for name, file in files.items():
         came = fetch(file, route, folder, tell)
@@ -170,5 +171,5 @@ def take(
             with tarfile.open(came) as tar:
                 tar.extractall(into / name, filter="data")
         except tarfile.TarError as error:
-            raise LabError(f"{file.url}: no archive", str(error), "Look at the file.") from None
+            raise LabError(f"{file.url}: not a tar archive", str(error), "Check the URL.") from None
         came.unlink()

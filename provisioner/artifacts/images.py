@@ -1,8 +1,8 @@
-"""Container images, written as the archives that ``docker load`` takes; no daemon is needed.
+"""Container images, written without a daemon as archives that ``docker load`` reads.
 
-An archive is a tar of layers (tars themselves, named by their SHA-256), of a configuration that
-lists them, and of a manifest. The same input gives the same bytes: names are sorted, times zero.
-Format: the OCI image-spec's predecessor, "Docker Image Specification v1.2".
+An archive is a tar of layers (tar files named by their SHA-256), a configuration that lists them,
+and a manifest. Output is reproducible: names are sorted and times are zero.
+Format: "Docker Image Specification v1.2", the predecessor of the OCI image-spec.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ LEFT_OUT = ("usr/lib/x86_64-linux-gnu/gconv",)
 
 @dataclass(frozen=True)
 class LayerFile:
-    """A layer as a file; ``digest`` is its SHA-256, by which docker knows it (diff id)."""
+    """A layer as a file; ``digest`` is its SHA-256 in hexadecimal, docker's diff id."""
 
     path: Path
     digest: str
@@ -67,10 +67,10 @@ def _finish(path: Path) -> LayerFile:
 
 
 def shared_layer(layer: Layer, tree: Path, out: Path) -> LayerFile:
-    """Write a layer from a build's tree, with the layer's own links.
+    """Write the layer ``out`` from a build's tree and the layer's own links.
 
-    Debian 12 has /bin, /lib and the like as links into /usr; packages still ship both spellings, so
-    names are put under /usr and the links are written first.
+    On Debian 12 /bin, /lib and others are links into /usr, but packages ship both spellings. So
+    all names are moved below /usr, and the links are written first.
     """
     links = {top: f"usr/{top}" for top in ("bin", "sbin", "lib", "lib64")}
     links |= layer.links
@@ -128,8 +128,8 @@ def write_image(
 ) -> None:
     """Write the archive ``out`` of one image: ``shared`` layers below, ``files`` on top.
 
-    ``reference`` is the full name, like ``kubelab.local/pause:3.2``; ``files`` are named by their
-    path in the image.
+    ``reference`` is the full name, like ``kubelab.local/pause:3.2``. ``files`` maps paths in the
+    image to files of this host.
     """
     layers = list(shared)
     own = out.with_suffix(".layer")

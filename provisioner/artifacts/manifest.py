@@ -1,6 +1,6 @@
 """The manifest of an artifact set: the contract between kubelab and the roles.
 
-Roles look components up by kind and name, and images by name; they read nothing of the catalogue.
+Roles find components by kind and name, and images by name. They do not read the catalogue.
 """
 
 import json
@@ -15,7 +15,7 @@ SCHEMA = 1
 
 
 def archive_of(on: str, image: str) -> str:
-    """The path of an image's archive in a set; ``on`` is the kind of node that gets it."""
+    """The path of an image's archive in a set; ``on`` is ``node`` or ``control-plane``."""
     return f"images/{on}/{image}.tar"
 
 
@@ -24,7 +24,7 @@ def _package(name: str, version: str) -> str:
 
 
 def describe(catalog: Catalog, component: Component) -> dict[str, Any]:
-    """One component, as roles read it."""
+    """One component in the form that roles read."""
     images = {
         name: {
             "reference": catalog.reference(name, image),
@@ -49,7 +49,7 @@ def describe(catalog: Catalog, component: Component) -> dict[str, Any]:
 
 
 def described(catalog: Catalog, components: Iterable[Component]) -> list[dict[str, Any]]:
-    """Components, as roles read them."""
+    """Components in the form that roles read."""
     return [describe(catalog, component) for component in components]
 
 

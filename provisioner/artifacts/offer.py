@@ -1,4 +1,4 @@
-"""The catalogue as a spec has it, and what a spec may ask of it."""
+"""The catalogue with a spec's overrides, and what it offers to that spec."""
 
 from collections.abc import Collection
 
@@ -13,7 +13,7 @@ from provisioner.spec import Artifacts, Offer
 
 
 def workshop_of(artifacts: Artifacts) -> Workshop:
-    """The catalogue with a spec's overrides and source, and the spec's way to the web.
+    """The catalogue with a spec's overrides and source, the cache, and the download route.
 
     Raises:
         SpecError: an override does not fit; names its key path.
@@ -28,7 +28,7 @@ def workshop_of(artifacts: Artifacts) -> Workshop:
 
 
 def offers(artifacts: Artifacts) -> Offer:
-    """What a spec that says this of artifacts may ask for.
+    """What the catalogue offers to a spec with these ``artifacts``.
 
     Raises:
         SpecError: as ``workshop_of``.
@@ -38,7 +38,7 @@ def offers(artifacts: Artifacts) -> Offer:
     names: dict[str, list[str]] = {}
     for component in catalog.components.values():
         if catalog.is_whole(component):
-            # Of Kubernetes there is one name, and a spec says the version.
+            # Kubernetes has one name only: a spec chooses it by version.
             word = component.version if component.kind == "kubernetes" else component.name
             names.setdefault(component.kind, []).append(word)
 

@@ -1,4 +1,4 @@
-"""Whether the sources of artifacts can be reached from this host, and whether anybody asks them."""
+"""Whether this host reaches the sources of artifacts, and whether they serve."""
 
 import http.client
 import os
@@ -19,16 +19,16 @@ from provisioner.shell import run
 
 APT_HELPER = Path("/usr/lib/apt/apt-helper")
 SECONDS = 20.0
-# A small module that has one version, to see whether the proxy serves at all.
+# A small module with one version, to test whether the proxy serves.
 SMALL_MODULE = "rsc.io/quote@v1.5.2"
 
 
 @dataclass(frozen=True)
 class Reachability:
-    """The questions about sources. ``cached`` says that nothing has to be fetched any more.
+    """The questions about sources. ``cached``: all artifacts are in the cache already.
 
-    ``published`` are URLs of publishers that a lab will ask for, by the name of the question; they
-    are asked by the ``route`` that downloads take.
+    ``published`` maps the name of a question to the publishers' URLs that a lab needs. They are
+    requested through ``route``, as downloads are.
     """
 
     suite: str
@@ -38,7 +38,7 @@ class Reachability:
     route: DownloadRoute = field(default_factory=DownloadRoute)
 
     def questions(self) -> dict[str, Callable[[], HostAnswer]]:
-        """Each by its name in a list of findings."""
+        """The questions by the names of their findings."""
         return {
             "dns": self.dns,
             "source-debian": self.debian,
@@ -47,7 +47,7 @@ class Reachability:
         }
 
     def dns(self) -> HostAnswer:
-        """Whether names resolve here, or a proxy does that for us."""
+        """Whether names resolve on this host, or a proxy is set that resolves them."""
         host = self._mirror_host()
         if not host:
             return True, "no mirror to look up", ""
@@ -55,12 +55,12 @@ class Reachability:
             socket.getaddrinfo(host, 80)
         except OSError:
             behind = any(name.lower().endswith("_proxy") for name in os.environ)
-            hint = "Look at /etc/resolv.conf, or set http_proxy and https_proxy."
+            hint = "Check /etc/resolv.conf, or set http_proxy and https_proxy."
             return behind or self.cached, f"{host} does not resolve", hint
         return True, f"{host} resolves", ""
 
     def debian(self) -> HostAnswer:
-        """Whether a mirror of apt's serves the suite."""
+        """Whether one of apt's mirrors serves the suite."""
         if self.cached:
             return True, "not asked: all artifacts are in the cache", ""
         known = mirrors_known(self.suite)
@@ -89,19 +89,19 @@ class Reachability:
                 run(argv, env=env, cwd=Path(folder), timeout=SECONDS)
             except CommandError as error:
                 said = error.details.splitlines()[-1]
-                return False, f"no module from GOPROXY: {said}", "Look at `go env GOPROXY`."
+                return False, f"no module from GOPROXY: {said}", "Check `go env GOPROXY`."
         return True, "the module proxy serves", ""
 
     def publishers(self, urls: Sequence[str]) -> HostAnswer:
-        """Whether every host among the URLs serves the first that is asked of it."""
+        """Whether every host in ``urls`` serves its first URL."""
         firsts = {urllib.parse.urlsplit(url).netloc: url for url in reversed(urls)}
         with ThreadPoolExecutor(max_workers=len(firsts)) as pool:
             faults = [fault for fault in pool.map(self._why_not, firsts.values()) if fault]
-        hint = "Set artifacts.proxy or artifacts.mirrors in the spec, or take another profile."
+        hint = "Set artifacts.proxy or artifacts.mirrors in the spec, or use another profile."
         return not faults, "; ".join(faults) or f"{', '.join(sorted(firsts))} answer", hint
 
     def _why_not(self, url: str) -> str:
-        """Why no mirror, nor the publisher himself, serves a URL; empty where one does."""
+        """Why neither a mirror nor the publisher serves a URL; empty if one does."""
         faults = []
         for place in self.route.urls(url):
             try:

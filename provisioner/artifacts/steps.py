@@ -1,4 +1,4 @@
-"""From the catalogue to steps: what has to be made for a lab, and from what."""
+"""Steps from the catalogue: what is built for a lab, and from which other steps."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from provisioner.catalog.model import Component, FetchedBox, Image, build_of
 from provisioner.model import Tell
 
 ROOT, DOCKER_STORE = "machine-root", "docker-store"
-# Disk space in MiB that these take, measured.
+# Disk space in MiB that each takes (measured).
 ROOT_MIB, BOX_MIB, DOCKER_STORE_MIB = 700, 8000, 1200
 
 
@@ -90,7 +90,7 @@ def root_step(workshop: Workshop) -> Step:
 
 
 def box_step(workshop: Workshop, name: str, baked: box.Baked | None) -> Step:
-    """The step that makes a Vagrant box; a baked one carries an artifact set."""
+    """The step that makes a Vagrant box; a baked box contains an artifact set."""
     wanted = workshop.catalog.boxes[name]
 
     def make(into: Path, made: Made, tell: Tell) -> None:  # noqa: ARG001
@@ -109,7 +109,7 @@ def box_step(workshop: Workshop, name: str, baked: box.Baked | None) -> Step:
 def store_step(root: Step, folder: Path, archives: Sequence[Path]) -> Step:
     """The step that loads the images of the set in ``folder`` into docker, for machine containers.
 
-    It is done by the docker of a machine root, so another root makes another store.
+    The docker of the machine root loads them, so another root needs another store.
     """
 
     def make(into: Path, made: Made, tell: Tell) -> None:

@@ -1,8 +1,8 @@
-"""What was built, by content key: one folder an entry, complete or not there at all.
+"""The store: built entries by content key. An entry is one folder, complete or absent.
 
-An entry's key is a hash of all that it was made from, so a change of the catalogue makes another
-entry and never touches an old one. Beside its files an entry has a list of their sizes, times and
-SHA-256 sums. A file whose size or time changed is hashed again; one whose sum changed is corrupt.
+The content key is a hash of all inputs, so a change of the catalogue makes a new entry and never
+modifies an old one. An entry also lists the size, time and SHA-256 of each of its files. A file
+whose size or time changed is hashed again; a file whose checksum changed is corrupt.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from filelock import FileLock, Timeout
 from provisioner.errors import BusyError
 
 LIST = ".files.json"
-# Part of every key: raise it when the way in which things are made changes.
+# Part of every content key. Increase it when the build procedure changes.
 RECIPE = 1
 
 
 def content_key(*inputs: Any) -> str:
-    """Sixteen hexadecimal digits that stand for ``inputs`` (anything that JSON can hold)."""
+    """The content key of ``inputs`` (JSON values): sixteen hexadecimal digits."""
     text = json.dumps([RECIPE, *inputs], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -37,7 +37,7 @@ def sha256(path: Path) -> str:
 
 
 def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All files below a folder, but for the list of an entry."""
+    """All files below a folder, except an entry's list."""
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
             yield from walk(Path(entry.path))
@@ -52,11 +52,11 @@ class Store:
     folder: Path
 
     def path(self, name: str, key: str) -> Path:
-        """Where an entry is, or would be."""
+        """The folder of an entry, whether or not it exists."""
         return self.folder / f"{name}@{key}"
 
     def draft(self, name: str) -> Path:
-        """An empty folder in which an entry may grow; a killed run's draft is thrown away."""
+        """An empty folder to build an entry in; a draft of a killed run is removed."""
         draft = self.folder / f".draft-{name}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
@@ -72,10 +72,10 @@ class Store:
 
     @contextmanager
     def locked(self, patience: float) -> Iterator[None]:
-        """Be the only one who changes this store; waits ``patience`` seconds for its turn.
+        """Hold the store's lock, after waiting for it up to ``patience`` seconds.
 
         Raises:
-            BusyError: another process held the store all that time.
+            BusyError: another process held the lock all that time.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / ".lock")
@@ -93,9 +93,9 @@ class Store:
             lock.release()
 
     def faults(self, entry: Path, *, hash_all: bool = False) -> list[str]:
-        """The first file of an entry that is not what it was; empty where all is well.
+        """The name of an entry's first corrupt or missing file, in a list; empty if intact.
 
-        ``hash_all`` also hashes files whose size and time are as they were.
+        ``hash_all`` also hashes files whose size and time are unchanged.
         """
         try:
             known = json.loads((entry / LIST).read_text(encoding="utf-8"))
@@ -118,12 +118,12 @@ class Store:
         return []
 
     def sums(self, entry: Path) -> dict[str, str]:
-        """SHA-256 by file name, as recorded when the entry was made."""
+        """The SHA-256 of each file by its path in the entry, as recorded at build time."""
         known = json.loads((entry / LIST).read_text(encoding="utf-8"))
         return {name: record[2] for name, record in known.items()}
 
     def size(self, entry: Path) -> int:
-        """The bytes of an entry's files, as recorded when it was made."""
+        """The total size of an entry's files in bytes, as recorded at build time."""
         known = json.loads((entry / LIST).read_text(encoding="utf-8"))
         return sum(record[0] for record in known.values())
 

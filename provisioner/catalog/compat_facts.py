@@ -1,4 +1,4 @@
-"""What is known of the combination that a spec asks for: facts for ``compat``, and its verdict."""
+"""The facts about a spec's combination of versions, and the rules of ``compat`` that it breaks."""
 
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -7,12 +7,12 @@ from provisioner.catalog.model import Catalog, FetchedBox
 from provisioner.compat import OSES, SUITES, conflicts_of, follows
 from provisioner.spec import LabSpec, SpecFault
 
-# The key of a spec that chooses a fact; all else follows from the version of Kubernetes.
+# The spec's key for a fact. All other facts depend on the version of Kubernetes.
 KEYS = {"runtime": "runtime.name", "weave": "cni.name"}
 
 
-def _of_the_box(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
-    """What the machines are; nothing of machine containers, which share this host's kernel."""
+def _box_facts(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
+    """The facts of the box's system; none for machine containers, which use the host's kernel."""
     box = catalog.boxes.get(spec.provider.box.name) if spec.provider.box else None
     if box is None:
         return {}
@@ -27,7 +27,7 @@ def _of_the_box(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
 
 
 def facts_of(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
-    """All that is known of the combination that a spec asks for."""
+    """All known facts about the combination that a spec asks for."""
     facts = {"ansible_core": version("ansible-core")}
     for choice in spec.choices:
         component = catalog.find(choice)
@@ -36,15 +36,15 @@ def facts_of(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
             facts |= {key: str(value) for key, value in component.settings.items()}
             coredns = component.images.get("coredns")
             facts |= {"coredns": coredns.tag} if coredns else {}
-    return {**facts, "runtime": spec.runtime.name, **_of_the_box(catalog, spec)}
+    return {**facts, "runtime": spec.runtime.name, **_box_facts(catalog, spec)}
 
 
 def conflicts_in(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:
-    """Every reason why a spec cannot work, by the key to change."""
+    """Every reason why a spec cannot work, each with the key to change."""
     try:
         follows(spec.kubernetes.version)
     except ValueError:
-        # No version at all: the catalogue has said so.
+        # Not a version number: the rules of the spec report that already.
         return
     facts = facts_of(catalog, spec)
     offered = [c.version for c in catalog.of_kind("kubernetes") if catalog.is_whole(c)]
@@ -54,18 +54,18 @@ def conflicts_in(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:
     yield from _between_components(catalog, spec)
     wanted = spec.provider.box
     if wanted and wanted.baked and isinstance(catalog.boxes.get(wanted.name), FetchedBox):
-        why = "a box that is fetched comes as it is: use false"
+        why = "a fetched box cannot be baked: use false"
         yield "provider.box.baked", True, why
 
 
 def _between_components(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:
-    """What one chosen component wants of the others, or does not stand beside."""
+    """Unmet ``requires`` and ``conflicts`` between the chosen components."""
     found = [(choice, component) for choice in spec.choices if (component := catalog.find(choice))]
     chosen = [component for _, component in found]
     for choice, component in found:
         for reference in component.requires:
             if not any(other.is_meant_by(reference) for other in chosen):
-                yield choice.key, component.name, f"requires {reference}: choose that, too"
+                yield choice.key, component.name, f"requires {reference}: choose it as well"
         for reference in component.conflicts:
             beside = [c.name for c in chosen if c.is_meant_by(reference) and c is not component]
             for other in beside:

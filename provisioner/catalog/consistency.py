@@ -1,15 +1,15 @@
-"""Names in the catalogue that lead nowhere, and components that are there twice."""
+"""The catalogue's consistency: undefined references, and components that are defined twice."""
 
 from collections.abc import Iterator
 
 from provisioner.catalog.model import Catalog, Component, build_of
 
-# Where an artifact set has files; roles know these folders.
+# The folders of an artifact set for a component's files. Roles read these folders.
 FOLDERS = ("bin", "cni")
 
 
 def faults_of(catalog: Catalog) -> Iterator[str]:
-    """What is wrong with names in the catalogue, each with its key path."""
+    """Undefined references and duplicate components, each with its key path."""
     for name, layer in catalog.layers.items():
         if layer.build not in catalog.builds:
             yield f"artifacts_layers.{name}.build: no build {layer.build!r}"
@@ -18,7 +18,7 @@ def faults_of(catalog: Catalog) -> Iterator[str]:
         yield from _faults_in(catalog, key, component)
         identity = (component.kind, component.name, component.version)
         if identity in seen:
-            yield f"{key}: {' '.join(identity)} is {seen[identity]} already"
+            yield f"{key}: {' '.join(identity)} is already defined as {seen[identity]}"
         seen.setdefault(identity, key)
 
 

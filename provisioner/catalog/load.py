@@ -1,7 +1,7 @@
-"""Reading the catalogue's files, with the overrides of a spec laid over them.
+"""Reading the catalogue's files and merging the overrides of a spec over them.
 
-Every file below the role ``artifacts`` has one top-level key, ``artifacts_NAME``. One whose value
-has a ``kind`` is a component; the others are the sections of the catalogue.
+Every file of the role ``artifacts`` has one top-level key, ``artifacts_NAME``. A value with a
+``kind`` is a component; the others are the sections of the catalogue.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ PREFIX = "artifacts_"
 
 @cache
 def catalogue_data() -> Mapping[str, Any]:
-    """The catalogue's own keys and values, as the files have them."""
+    """The catalogue's keys and values as in its files, without overrides."""
     merged: dict[str, Any] = {}
     for file in sorted(FOLDER.glob("*.yml")):
         merged |= yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -40,8 +40,8 @@ def _is_component(value: Any) -> bool:
     return isinstance(value, Mapping) and "kind" in value
 
 
-def _sorted_in(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The catalogue as its model takes it: sections by their short names, and components."""
+def _model_input(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The catalogue's data in the form of its model: sections without prefix, and components."""
     components = {key: value for key, value in data.items() if _is_component(value)}
     sections = {
         key.removeprefix(PREFIX): value for key, value in data.items() if key not in components
@@ -50,31 +50,31 @@ def _sorted_in(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key_of(location: tuple[int | str, ...]) -> str:
-    """The key path of a fault, as somebody who writes overrides has it."""
+    """The key path of a fault, as it is written in overrides."""
     first, *rest = map(str, location)
     return ".".join(rest) if first == "components" else ".".join([f"{PREFIX}{first}", *rest])
 
 
 def refusal(faults: list[str]) -> SpecError:
-    """The error for overrides that do not fit; each fault begins with its key path."""
+    """The error for invalid overrides; each fault begins with its key path."""
     return SpecError(
         "artifacts.overrides does not fit the catalogue",
         "\n".join(f"artifacts.overrides.{fault}" for fault in faults),
-        f"The catalogue with all its keys is in {FOLDER}.",
+        f"All keys of the catalogue are in {FOLDER}.",
     )
 
 
 def load_catalog(overrides: Mapping[str, Any]) -> Catalog:
-    """Read the catalogue and lay ``overrides`` (its own keys, any depth) over it.
+    """Read the catalogue and merge ``overrides`` (the catalogue's keys, at any depth) over it.
 
-    An override may bring a component that the catalogue lacks, under a key of its own.
+    An override under a new key can add a component.
 
     Raises:
-        SpecError: an override does not fit; names its key path.
+        SpecError: an override is invalid; names its key path.
     """
     data = _merged(dict(catalogue_data()), overrides)
     try:
-        catalog = Catalog.model_validate(_sorted_in(data))
+        catalog = Catalog.model_validate(_model_input(data))
         faults = list(faults_of(catalog))
     except ValidationError as bad:
         faults = [f"{_key_of(e['loc'])}: {e['msg']}" for e in bad.errors()]

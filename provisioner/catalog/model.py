@@ -1,4 +1,4 @@
-"""The schema of the catalogue, as pydantic models. An unknown key is a fault."""
+"""The schema of the catalogue, as pydantic models that refuse unknown keys."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -10,13 +10,13 @@ from provisioner.model import Choice, Kind
 
 
 class Part(BaseModel):
-    """A part of the catalogue; an unknown key is a fault."""
+    """Base class of the catalogue's parts; refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Build(BaseModel):
-    """How a file comes to be; what else stands here is for the source of that name to read."""
+    """The instruction to make files. The source named here reads the other keys."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -24,7 +24,7 @@ class Build(BaseModel):
 
 
 class Download(Part):
-    """A file and where it is. ``sums`` says where its publisher tells the SHA-256."""
+    """A file to download. ``sums`` is the URL of the publisher's list of checksums."""
 
     url: str
     sha256: str = ""
@@ -33,7 +33,7 @@ class Download(Part):
 
 
 class Toolchain(Part):
-    """A Go toolchain: a folder of this host, or a module version."""
+    """A Go toolchain: a folder on this host, or the version of a module."""
 
     path: Path | None = None
     version: str = ""
@@ -47,7 +47,7 @@ class Wheel(Part):
 
 
 class MachineRoot(Part):
-    """What debootstrap makes."""
+    """The input of debootstrap; ``disabled`` are units that do not start at boot."""
 
     suite: str
     packages: list[str]
@@ -55,7 +55,7 @@ class MachineRoot(Part):
 
 
 class HostPackages(Part):
-    """Packages of this host: to build artifacts, to run each provider's machines, for tests."""
+    """Packages for this host: to build artifacts, for each provider, and for tests."""
 
     build: list[str] = []
     machine: list[str] = []
@@ -64,9 +64,9 @@ class HostPackages(Part):
 
 
 class Box(MachineRoot):
-    """A Vagrant box; a baked one has the packages ``baked`` too, and docker set up.
+    """A Vagrant box that kubelab builds; a baked one also has the packages ``baked``.
 
-    ``guest`` is vagrant's name for the system in it, ``baked_daemon`` what is in daemon.json.
+    ``guest`` is vagrant's name for its system. ``baked_daemon`` is the content of daemon.json.
     """
 
     guest: str
@@ -79,9 +79,9 @@ class Box(MachineRoot):
 
 
 class FetchedBox(Part):
-    """A Vagrant box of somebody else's.
+    """A Vagrant box of another publisher.
 
-    ``os`` is what ``compat`` calls the system in it, ``family`` the key of a component's packages.
+    ``os`` is the name of its system in ``compat``. ``family`` is the key of the packages for it.
     """
 
     os: str
@@ -92,7 +92,7 @@ class FetchedBox(Part):
 
 
 class Repository(Part):
-    """A repository of signed packages, and the key that they are signed with."""
+    """A repository of signed rpm packages. ``file`` is its name below /etc/yum.repos.d."""
 
     file: str
     url: str
@@ -100,12 +100,12 @@ class Repository(Part):
 
     @property
     def index(self) -> str:
-        """The URL of its list of packages, for x86-64 like all that the catalogue fetches."""
+        """The URL of its package index, for x86-64 as everything in the catalogue."""
         return f"{self.url.replace('$basearch', 'x86_64').rstrip('/')}/repodata/repomd.xml"
 
 
 class Layer(Part):
-    """A layer that images share: a build's tree, links in it, and busybox's own links."""
+    """A layer that images share: a build's tree, symbolic links, and the links of busybox."""
 
     build: str
     links: dict[str, str] = {}
@@ -113,10 +113,10 @@ class Layer(Part):
 
 
 class Image(Part):
-    """A container image: shared layers below, files of builds on top; or an archive of it, whole.
+    """A container image: files of builds on top of shared layers, or a complete ``archive``.
 
-    ``repository`` is empty for images of our own, which have the catalogue's. ``role`` says which
-    nodes get it: every node, or control planes.
+    An empty ``repository`` means the catalogue's own. ``role`` says which nodes get the image:
+    every node, or control planes.
     """
 
     tag: str
@@ -129,14 +129,14 @@ class Image(Part):
 
     @property
     def sources(self) -> list[str]:
-        """The files of builds that it is made of, each as BUILD/PATH."""
+        """The files of builds that the image needs, each as BUILD/PATH."""
         return [file for file in (self.archive, *self.files.values()) if file]
 
 
 class ComponentCheck(Part):
-    """A question of ``verify`` about a component: kubectl's words, and what has to come.
+    """A question of ``verify`` about a component: the arguments of kubectl, and the answer.
 
-    ``expects`` is a regular expression that has to be found in what kubectl prints.
+    ``expects`` is a regular expression that kubectl's output has to match within ``seconds``.
     """
 
     name: str
@@ -146,12 +146,12 @@ class ComponentCheck(Part):
 
 
 class Component(Part):
-    """One thing that a cluster is made of, looked up by its kind and its name.
+    """A component of a cluster, identified by its kind and its name.
 
     ``settings`` is data for the role that handles the kind. ``files`` maps a path in the set to
-    BUILD/PATH. ``packages`` and ``repositories`` are those of nodes, by Ansible's ``os_family`` or
-    by family and major version (``RedHat-7``); an empty version pins nothing. ``requires`` and
-    ``conflicts`` name other components, as KIND or as KIND/NAME.
+    BUILD/PATH. ``packages`` and ``repositories`` are installed on nodes; their keys are Ansible's
+    ``os_family``, or family and major version (``RedHat-7``). An empty version pins nothing.
+    ``requires`` and ``conflicts`` name other components as KIND or KIND/NAME.
     """
 
     kind: Kind
@@ -167,13 +167,13 @@ class Component(Part):
     checks: list[ComponentCheck] = []
 
     def is_meant_by(self, reference: str) -> bool:
-        """Whether a KIND or KIND/NAME means this component."""
+        """Whether a reference (KIND or KIND/NAME) means this component."""
         kind, _, name = reference.partition("/")
         return kind == self.kind and name in ("", self.name)
 
     @property
     def sources(self) -> list[str]:
-        """The files of builds that it is made of, each as BUILD/PATH; layers are not among them."""
+        """The files of builds that it needs, each as BUILD/PATH, without those of layers."""
         images = (file for image in self.images.values() for file in image.sources)
         return [*self.files.values(), *images]
 
@@ -193,7 +193,7 @@ class Catalog(Part):
     components: dict[str, Component]
 
     def from_upstream(self) -> "Catalog":
-        """The catalogue with a publisher's files wherever it names some, instead of a build."""
+        """The catalogue in which publishers' files replace the builds of the same names."""
         return self.model_copy(update={"builds": {**self.builds, **self.upstream}})
 
     def of_kind(self, kind: Kind) -> list[Component]:
@@ -201,17 +201,17 @@ class Catalog(Part):
         return [component for component in self.components.values() if component.kind == kind]
 
     def find(self, choice: Choice) -> Component | None:
-        """The component that a spec chooses, or None where the catalogue has none such."""
+        """The component that a spec chooses, or None if the catalogue lacks it."""
         for component in self.of_kind(choice.kind):
             if component.name == choice.name and choice.version in ("", component.version):
                 return component
         return None
 
     def resolve(self, choices: Iterable[Choice]) -> list[Component]:
-        """The components that a spec chooses, those first that others require.
+        """The components that a spec chooses; required components come first.
 
         Raises:
-            KeyError: the catalogue has no such component.
+            KeyError: the catalogue lacks a component.
         """
         found = []
         for choice in choices:
@@ -222,11 +222,11 @@ class Catalog(Part):
         return in_order(found)
 
     def is_whole(self, component: Component) -> bool:
-        """Whether the chosen source has all parts of a component."""
+        """Whether the catalogue has all builds of a component."""
         return set(self.builds_of([component])) <= set(self.builds)
 
     def builds_of(self, components: Iterable[Component]) -> list[str]:
-        """The names of the builds that components are made from, each once."""
+        """The names of the builds that components need, without duplicates."""
         return list(dict.fromkeys(self._builds_of(components)))
 
     def _builds_of(self, components: Iterable[Component]) -> Iterator[str]:
@@ -241,12 +241,12 @@ class Catalog(Part):
 
 
 def build_of(file: str) -> str:
-    """The build in a BUILD/PATH."""
+    """The name of the build in BUILD/PATH."""
     return file.partition("/")[0]
 
 
 def in_order(components: Collection[Component]) -> list[Component]:
-    """Components with those first that others require; else in the order in which they came."""
+    """The components in their given order, but required components come first."""
     done: list[Component] = []
 
     def add(component: Component, above: tuple[str, ...]) -> None:

@@ -107,7 +107,7 @@ def test_a_dead_registry_is_named_and_what_is_built_stays(nothing_made, tmp_path
     said = kubelab("artifacts", "build", code=1, env=env)
     assert "artifact machine-root: debootstrap failed" in said
     assert re.search(r"Failed getting release file \S+/Release", said)
-    assert "Check the network or the proxy of apt (`apt-get update`) and run it again" in said
+    assert "Check the network and apt's proxy (`apt-get update`)" in said
     assert kept.read_text() == "kept"
 
 

@@ -1,4 +1,4 @@
-"""The kinds of sources, one file each: how a build of the catalogue comes to be."""
+"""The sources of builds, one module each."""
 
 import importlib
 import pkgutil
@@ -11,7 +11,7 @@ from provisioner.artifacts.sources.base import SOURCES, Source, Workshop
 from provisioner.catalog.model import Build
 
 for found in pkgutil.iter_modules(__path__):
-    # A source registers itself when it is imported.
+    # A source registers itself on import.
     importlib.import_module(f"{__name__}.{found.name}")
 
 
@@ -26,7 +26,7 @@ def _read(name: str, build: Build, workshop: Workshop) -> Source[Any]:
 
 
 def faults_of(workshop: Workshop) -> Iterator[str]:
-    """What is wrong with builds of the catalogue, each with its key path."""
+    """The faults of all builds in the catalogue, each with its key path."""
     catalog = workshop.catalog
     for section in ("builds", "upstream"):
         for name, build in getattr(catalog, section).items():

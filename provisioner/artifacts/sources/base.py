@@ -1,7 +1,7 @@
-"""What a source is: the way in which one build of the catalogue comes to be.
+"""The base class of sources. A source makes the files of one build of the catalogue.
 
-A new source is one file in this folder: a subclass of ``Source``, with a model of what its builds
-have in the catalogue. The word in the catalogue (``source: go``) finds it.
+A new source is one module in this folder: a subclass of ``Source`` and a pydantic model of its
+builds. The catalogue selects it by its word (``source: go``).
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ SOURCES: dict[str, "type[Source[Any]]"] = {}
 
 @dataclass(frozen=True)
 class Workshop:
-    """What sources work with: the catalogue, the cache of this user, and the way to the web."""
+    """What sources work with: the catalogue, the user's cache folder, and the download route."""
 
     catalog: Catalog
     cache: Path
@@ -30,9 +30,9 @@ class Workshop:
 
 @dataclass(frozen=True)
 class Description:
-    """One thing that a build is made of, for ``plan``.
+    """One input of a build, as ``plan`` shows it.
 
-    ``sha256`` is None where no sum is wanted, and empty where a spec has to give it before ``up``.
+    ``sha256`` is None if no checksum is needed, and empty if a spec has to give it before ``up``.
     """
 
     kind: str
@@ -47,13 +47,13 @@ BuildModel = TypeVar("BuildModel", bound=Build)
 
 @dataclass(frozen=True)
 class Source(ABC, Generic[BuildModel]):
-    """One build of the catalogue, read by the source that it names."""
+    """One build of the catalogue, with the source that makes it."""
 
     name: str
     build: BuildModel
     workshop: Workshop
 
-    # The word in the catalogue, and what its builds have there.
+    # The source's word in the catalogue, and the model of its builds.
     word: ClassVar[str]
     model: ClassVar[type[Build]]
 
@@ -64,58 +64,58 @@ class Source(ABC, Generic[BuildModel]):
 
     @property
     def key(self) -> str:
-        """The content key of the entry; other contents need another key."""
+        """The content key of the entry; different content needs a different key."""
         suite = self.workshop.catalog.machine_root.suite
         return content_key(self.build.model_dump(), self.tools, suite)
 
     @property
     def tools(self) -> object:
-        """What else than the build decides about the content."""
+        """JSON value of the inputs beside the build that determine the content."""
         return ""
 
     @property
     @abstractmethod
     def room(self) -> int:
-        """Disk space in MiB that making it takes, measured; most of it is what compilers keep."""
+        """Disk space in MiB that ``make`` takes (measured), mostly compiler caches."""
 
     @abstractmethod
     def describe(self) -> list[Description]:
-        """What ``plan`` says of it."""
+        """The inputs of the build, as ``plan`` shows them."""
 
     @abstractmethod
     def make(self, into: Path, tell: Tell) -> None:
-        """Make its files in an empty folder.
+        """Make the build's files in the empty folder ``into``.
 
         Raises:
-            LabError: what it needs cannot be had, or a tool failed.
+            LabError: an input is not available, or a tool failed.
         """
 
     def addresses(self) -> list[str]:
-        """The URLs of publishers that ``make`` asks, for ``doctor`` to ask before."""
+        """The publishers' URLs that ``make`` downloads; ``doctor`` tests them first."""
         return []
 
     def faults(self) -> Iterator[str]:
-        """Names in the build that lead nowhere in the catalogue, each with its key."""
+        """References of the build that the catalogue does not define, each with its key."""
         return iter(())
 
     def is_given(self) -> bool:
-        """Whether all is there that only a spec can give."""
+        """Whether the spec gave all inputs that the catalogue cannot have."""
         return True
 
     def check(self, references: Collection[str]) -> None:
-        """Look at what a spec gives, before anything is built.
+        """Check the inputs that a spec gives, before anything is built.
 
-        ``references`` are the names of images that are taken from it whole.
+        ``references`` are the images whose archives come from this build.
 
         Raises:
-            SpecError: it is not what the spec says.
+            SpecError: an input is not as the spec says.
         """
         del references
 
     def check_member(self, file: Path, reference: str) -> None:
-        """Look at a file of the finished entry that is an image as a whole.
+        """Check a file of the finished entry that is a complete image archive.
 
         Raises:
-            SpecError: it is no image archive, or of another image.
+            SpecError: it is not an image archive, or holds another image.
         """
         del file, reference

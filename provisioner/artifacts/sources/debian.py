@@ -1,4 +1,4 @@
-"""The source ``debian``: packages and source packages, through the apt of this host."""
+"""The source ``debian``: packages and source packages, fetched by this host's apt."""
 
 import shutil
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from provisioner.errors import LabError
 from provisioner.model import Tell
 from provisioner.shell import TETHER, run, stream
 
-RETRY = "Check the network or the proxy of apt (`apt-get update`) and run it again: all is kept."
-# Nobody reads them in a container or in a lab machine, and they are a third of the files.
+RETRY = "Check the network and apt's proxy (`apt-get update`), then run the command again."
+# Documentation is not needed in containers and lab machines, and is a third of the files.
 UNREAD = (
     "usr/share/doc",
     "usr/share/man",
@@ -26,7 +26,7 @@ UNREAD = (
 )
 APT = ("-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3")
 LISTS = Lock()
-# A root that was cut off is made anew, so dpkg need not wait for the disk after every file.
+# dpkg need not sync after every file, because an interrupted root is made again.
 QUICK = {"DEBIAN_FRONTEND": "noninteractive", "DPKG_FORCE": "unsafe-io"}
 
 
@@ -37,7 +37,7 @@ ASK_MIRRORS = (
 
 
 def mirrors_known(suite: str) -> list[str]:
-    """The URIs of mirrors that apt has lists of for a suite; nothing is fetched for the answer."""
+    """The URIs of the mirrors that apt has package lists of for a suite; fetches nothing."""
     if not shutil.which("apt-get"):
         return []
     lines = run(ASK_MIRRORS, check=False).stdout.splitlines()
@@ -45,7 +45,7 @@ def mirrors_known(suite: str) -> list[str]:
 
 
 def _mirrors(suite: str) -> list[str]:
-    """``URI SUITE`` of the host's own Debian mirrors, asked from apt."""
+    """The host's Debian mirrors from apt's configuration, each as ``URI SUITE``."""
     for attempt in range(2):
         lines = run(ASK_MIRRORS, hint=RETRY).stdout.splitlines()
         found = sorted({line for line in lines if line.split()[-1].startswith(suite)})
@@ -75,15 +75,16 @@ def _updated_apt(place: Path, suite: str) -> tuple[str, ...]:
     }
     options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
     command = ("apt-get", *APT, *options)
-    # By default apt calls it a success when no mirror answered.
+    # By default apt exits with 0 even if no mirror answered.
     run([*TETHER, *command, "update", "-o", "APT::Update::Error-Mode=any"], hint=RETRY)
     return command
 
 
 def _apt(folder: Path, suite: str) -> tuple[str, ...]:
-    """apt-get with fresh lists of its own under ``folder``, which also know source packages.
+    """The command line of apt-get with its own package lists, including source packages.
 
-    The host's are left alone. Builds run side by side, and only one may write the lists.
+    The lists are below ``folder`` and updated once per process; the host's lists are not changed.
+    The lock is for builds that run in parallel, because only one may write the lists.
     """
     with LISTS:
         return _updated_apt(folder / "apt", suite)
@@ -92,10 +93,10 @@ def _apt(folder: Path, suite: str) -> tuple[str, ...]:
 def fetch_source(folder: Path, suite: str, package: str, version: str, tell: Tell) -> Path:
     """Fetch and unpack a source package under ``folder``; returns its tree.
 
-    apt checks the files against the signed lists. The tree gets its name when it is complete.
+    apt verifies the files against the signed lists. The tree is renamed when it is complete.
 
     Raises:
-        CommandError: apt cannot reach its mirror, or it has no such version.
+        CommandError: apt cannot reach its mirror, or the mirror has no such version.
     """
     place = folder / "sources" / f"{package}-{version}"
     tree, draft = place / "tree", place / "draft"
@@ -119,7 +120,7 @@ def fetch_packages(
     """Fetch packages and unpack them over each other into ``into``, without documentation.
 
     Raises:
-        CommandError: apt cannot reach its mirror, or it has no such package.
+        CommandError: apt cannot reach its mirror, or the mirror has no such package.
     """
     debs = into.parent / f"{into.name}.debs"
     shutil.rmtree(debs, ignore_errors=True)
@@ -132,7 +133,7 @@ def fetch_packages(
 
 
 def make_root(folder: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
-    """Make a Debian root with debootstrap; no service starts, no key or machine id stays in it.
+    """Make a Debian root with debootstrap, without host keys and without a machine id.
 
     Raises:
         CommandError: debootstrap failed.
@@ -154,14 +155,14 @@ def make_root(folder: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
     with stream(command, env=QUICK, hint=RETRY) as lines:
         for line in lines:
             steps += 1
-            # About 130 packages pass through retrieving, validating, extracting and configuring.
+            # debootstrap retrieves, validates, extracts and configures about 130 packages.
             tell(line.removeprefix("I: ")[:60], min(steps / (6 * len(root.packages) * 5), 0.99))
     run(["systemctl", f"--root={into}", "disable", *root.disabled])
     for key in (into / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     (into / "etc/machine-id").write_text("")
     lists = [str(path) for path in (into / "var/lib/apt/lists").iterdir()]
-    # debootstrap leaves all packages there; ours are in the cache already.
+    # debootstrap leaves all packages there, and the cache has them already.
     packages = [str(path) for path in (into / "var/cache/apt/archives").glob("*.deb")]
     run(["rm", "-rf", *(str(into / unread) for unread in UNREAD), *lists, *packages])
 
@@ -192,7 +193,7 @@ class PackageSource(Source[PackageBuild]):
         return [Description("packages", self.name, packages, "debian")]
 
     def make(self, into: Path, tell: Tell) -> None:
-        """Fetch and unpack them.
+        """Fetch and unpack the packages.
 
         Raises:
             LabError: as ``fetch_packages``.

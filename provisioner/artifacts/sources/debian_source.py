@@ -1,6 +1,7 @@
-"""Kubernetes from Debian's source package: a tree with its vendor folder, compiled as a GOPATH.
+"""The source ``debian-source``: Kubernetes from Debian's source package, in GOPATH mode.
 
-The versions that have such a package come from before Go modules reached all their tools.
+The package vendors its dependencies. The versions that Debian packages are older than the support
+of Go modules in all their tools.
 """
 
 import os
@@ -26,7 +27,7 @@ from provisioner.shell import TETHER, run
 
 TAG = "+k8s:openapi-gen="
 OPENAPI = "pkg/generated/openapi"
-# Trees of examples and of generators; none of their types is served by an API server.
+# Folders of examples and generators. No API server serves their types.
 NOT_SERVED = ("sample-", "code-generator")
 
 
@@ -66,20 +67,20 @@ def compile_kubernetes(build: SourceBuild, tree: Path, go: Go, into: Path, tell:
 
 
 def _renew_vendored(build: SourceBuild, place: Path, go: Go) -> None:
-    """Put newer modules into the tree where its own do not go with the toolchain."""
+    """Replace vendored modules that do not work with the toolchain by newer versions."""
     for module, version in build.vendor.items():
         fetched = fetch_module(module, version, Go(go.root, go.cache))
         target = place / "vendor" / module
         draft = target.with_name(f".{target.name}")
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(fetched, draft)
-        # Absent where a run was cut off between these two lines.
+        # The target is absent if a run was interrupted between the next two lines.
         shutil.rmtree(target, ignore_errors=True)
         draft.rename(target)
 
 
 def _stamps(build: SourceBuild) -> str:
-    """Linker flags with the version; they name the vendored paths, or nothing is stamped."""
+    """Linker flags that set the version. Only the vendored package paths have an effect."""
     major, minor, _ = build.kubernetes.split(".")
     values = {
         "gitVersion": f"v{build.kubernetes}",
@@ -98,7 +99,7 @@ def _stamps(build: SourceBuild) -> str:
 
 
 def _served_packages(tree: Path) -> Iterator[str]:
-    """Packages, as paths in the tree, whose types belong into the OpenAPI document."""
+    """Paths in the tree of the packages whose types belong to the OpenAPI document."""
     for top in ("pkg", "cmd", "staging/src"):
         for folder, _, files in os.walk(tree / top):
             if any(word in folder for word in NOT_SERVED):
@@ -109,9 +110,9 @@ def _served_packages(tree: Path) -> Iterator[str]:
 
 
 def _generate_openapi(build: SourceBuild, place: Path, go: Go, tell: Tell) -> None:
-    """Write the OpenAPI definitions that kube-apiserver is compiled with.
+    """Generate the OpenAPI definitions that kube-apiserver is compiled with.
 
-    The generator is called directly: the tree's own make does the same in forty times the time.
+    The generator is called directly, because the tree's own make takes forty times as long.
     """
     out = place / OPENAPI / "zz_generated.openapi.go"
     if out.is_file():
@@ -175,5 +176,5 @@ class DebianSource(Source[SourceBuild]):
         compile_kubernetes(build, tree, go, into, tell)
 
     def faults(self) -> Iterator[str]:
-        """A toolchain that is not there."""
+        """The toolchain, if the catalogue does not define it."""
         return toolchain_faults(self.workshop, self.build.toolchain)

@@ -1,4 +1,4 @@
-"""The source ``go``: commands of Go modules, and the toolchains that compile all Go here."""
+"""The source ``go``: commands of Go modules. Also the toolchains for all Go builds."""
 
 import json
 import shutil
@@ -16,13 +16,13 @@ from provisioner.errors import HostError
 from provisioner.model import Tell
 from provisioner.shell import TETHER, run, stream
 
-RETRY = "Check that the Go module proxy (GOPROXY) can be reached and run it again: all is kept."
+RETRY = "Check that this host reaches the Go module proxy (GOPROXY), then run the command again."
 
 
 class GoBuild(Build):
-    """Commands of a Go module, and programs in C that lie in its tree.
+    """Commands of a Go module, and C programs in its tree.
 
-    ``siblings`` is the version of the modules that its go.mod replaces by folders beside it.
+    ``siblings`` is the version of the modules that its go.mod replaces by local folders.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,7 +40,7 @@ class GoBuild(Build):
 
 @dataclass(frozen=True)
 class Go:
-    """Go with a cache of its own; ``root`` is the toolchain's folder (GOROOT)."""
+    """A Go toolchain in the folder ``root`` (GOROOT), with its own ``cache`` folder."""
 
     root: Path
     cache: Path
@@ -48,7 +48,7 @@ class Go:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment for the go command; nothing of the user's own Go is read or written."""
+        """The environment of the go command; it does not use the user's own Go settings."""
         return {
             "GOROOT": str(self.root),
             "GOPATH": str(self.cache / "path"),
@@ -63,19 +63,19 @@ class Go:
         }
 
     def call(self, *words: str, cwd: Path) -> str:
-        """Run ``go`` with these words and return what it printed.
+        """Run ``go`` with these arguments and return its standard output.
 
         Raises:
-            CommandError: it failed.
+            CommandError: go failed.
         """
         program = str(self.root / "bin/go")
         return run([*TETHER, program, *words], env=self.env, cwd=cwd, hint=RETRY).stdout
 
     def build(self, words: Sequence[str], packages: Sequence[str], cwd: Path, tell: Tell) -> None:
-        """Run ``go build``, and tell how many packages of how many are compiled.
+        """Run ``go build`` and report the number of compiled packages to ``tell``.
 
         Raises:
-            CommandError: a package does not compile, or a module cannot be had.
+            CommandError: a package does not compile, or a module cannot be fetched.
         """
         tell("reading packages", None)
         total = len(self.call("list", "-deps", *packages, cwd=cwd).splitlines())
@@ -89,10 +89,10 @@ class Go:
 
 
 def toolchain(name: str, kinds: Mapping[str, Toolchain], helper: Path, cache: Path) -> Path:
-    """The folder of a toolchain; one that the proxy serves is fetched by the Go in ``helper``.
+    """The folder of a toolchain; the Go in ``helper`` fetches one that the module proxy serves.
 
     Raises:
-        HostError: the package that should put it there is not installed.
+        HostError: the host package of the toolchain is not installed.
         CommandError: the proxy does not serve it.
     """
     kind = kinds[name]
@@ -101,7 +101,7 @@ def toolchain(name: str, kinds: Mapping[str, Toolchain], helper: Path, cache: Pa
             raise HostError(
                 f"no Go {name} in {kind.path}",
                 "Artifacts are compiled with the distribution's own Go.",
-                "Run `kubelab up`, which installs it, or apt-get install golang-1.19-go.",
+                "Run `kubelab up`, which installs it, or `apt-get install golang-1.19-go`.",
             )
         return kind.path
     place = cache / "toolchains" / kind.version
@@ -116,7 +116,7 @@ def _fetch_toolchain(version: str, place: Path, go: Go) -> None:
     draft = place.with_name(f".{version}")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(fetch_module("golang.org/toolchain", version, go), draft)
-    # Module archives carry no modes; what a toolchain runs lies in these two folders.
+    # Module archives have no file modes. The toolchain's programs are in these two folders.
     for folder in ("bin", "pkg/tool"):
         for file in (draft / folder).rglob("*"):
             file.chmod(0o755)
@@ -124,7 +124,7 @@ def _fetch_toolchain(version: str, place: Path, go: Go) -> None:
 
 
 def fetch_module(module: str, version: str, go: Go) -> Path:
-    """The folder of a module in the module cache; Go checks it against its checksum database.
+    """Fetch a module, verified by Go's checksum database; returns its folder in the cache.
 
     Raises:
         CommandError: the proxy does not serve that version.
@@ -135,19 +135,20 @@ def fetch_module(module: str, version: str, go: Go) -> Path:
 
 
 def compile_program(source: Path, out: Path) -> None:
-    """Compile a program in C that is one file, and wants nothing of the system that it runs on.
+    """Compile a C program of one file into a static binary.
 
     Raises:
-        CommandError: it does not compile.
+        CommandError: the program does not compile.
     """
     run([*TETHER, "gcc", "-Os", "-static", "-o", str(out), str(source)])
     run(["strip", str(out)])
 
 
 def _require_siblings(build: GoBuild, go: Go, tree: Path) -> None:
-    """Require the modules that go.mod replaces by folders, which its archive does not have.
+    """Require published versions of the modules that go.mod replaces by local folders.
 
-    They are published beside it: at the version that go.mod asks for, or at ``siblings``.
+    The module's archive lacks those folders. The version is the one that go.mod requires, or
+    ``siblings``.
     """
     words = []
     for replace in json.loads(go.call("mod", "edit", "-json", cwd=tree))["Replace"] or []:
@@ -162,12 +163,12 @@ def _require_siblings(build: GoBuild, go: Go, tree: Path) -> None:
 def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> None:
     """Compile the commands of a module into ``into``.
 
-    The module is checked by Go against its checksum database, copied out of the module cache, and
-    compiled there: as the main module it may replace others, which Go allows no other to do, and
-    packages which the catalogue omits can be left empty.
+    Go verifies the module against its checksum database. It is copied out of the module cache
+    to be the main module: Go obeys ``replace`` in the main module only, and the packages that the
+    catalogue omits can be emptied in the copy.
 
     Raises:
-        CommandError: the module cannot be had, or does not compile.
+        CommandError: the module cannot be fetched, or does not compile.
     """
     work.mkdir(parents=True, exist_ok=True)
     tell(f"fetching {build.module} {build.version}", None)
@@ -189,19 +190,19 @@ def build_module(build: GoBuild, go: Go, work: Path, into: Path, tell: Tell) -> 
 
 
 def go_of(workshop: Workshop, name: str, *, modules: bool = True) -> Go:
-    """The toolchain of that name, fetched where it is not there yet.
+    """The toolchain of that name; it is fetched if it is missing.
 
     Raises:
         LabError: as ``toolchain``.
     """
     kinds, cache = workshop.catalog.toolchains, workshop.cache / "go"
-    # Any toolchain that a package installs can fetch those that the proxy serves.
+    # Any installed toolchain can fetch the ones that the proxy serves.
     local = next(kind.path for kind in kinds.values() if kind.path)
     return Go(toolchain(name, kinds, local, cache), cache, modules)
 
 
 def toolchain_faults(workshop: Workshop, name: str) -> Iterator[str]:
-    """Why a build's toolchain is none of the catalogue's."""
+    """The fault of a build whose toolchain is not in the catalogue."""
     if name not in workshop.catalog.toolchains:
         yield f"toolchain: no toolchain {name!r}"
 
@@ -237,5 +238,5 @@ class GoSource(Source[GoBuild]):
         build_module(self.build, go, self.workshop.cache / "work" / self.name, into, tell)
 
     def faults(self) -> Iterator[str]:
-        """A toolchain that is not there."""
+        """The toolchain, if the catalogue does not define it."""
         return toolchain_faults(self.workshop, self.build.toolchain)

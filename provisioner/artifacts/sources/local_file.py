@@ -1,4 +1,4 @@
-"""The source ``file``: a file of this host, such as an image archive from elsewhere."""
+"""The source ``file``: a file on this host, such as an image archive from another host."""
 
 import json
 import shutil
@@ -16,11 +16,11 @@ from provisioner.errors import SpecError
 from provisioner.model import Tell
 
 FILE = "file"
-"""The name that a file has in its entry of the store."""
+"""The file's name in its store entry."""
 
 
 class FileBuild(Build):
-    """A file of this host. Without path and checksum it is one that a spec has to give."""
+    """A file on this host. If path and checksum are empty, a spec has to give them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,33 +34,33 @@ def _refuse(name: str, path: Path | None, why: str, hint: str) -> SpecError:
 
 
 def check_file(name: str, build: FileBuild) -> Path:
-    """The path of a file that is there and has the sum that the spec gives.
+    """The path of the build's file, after its checksum was verified.
 
     Raises:
-        SpecError: it is not.
+        SpecError: the file does not exist, or has another SHA-256 than the spec.
     """
     if build.path is None or not build.path.is_file():
         raise _refuse(name, build.path, "There is no such file.", "Give the path of a file here.")
     found = sha256(build.path)
     if found != build.sha256:
         why = f"Its SHA-256 is {found}, and the spec says {build.sha256}."
-        raise _refuse(name, build.path, why, "Bring the right file, or give the sum that is true.")
+        raise _refuse(name, build.path, why, "Provide the right file, or correct the checksum.")
     return build.path
 
 
 def check_archive(name: str, archive: Path, reference: str) -> None:
-    """See that ``archive`` is one of ``docker save``, and holds the image ``reference``.
+    """Check that ``archive`` is from ``docker save`` and contains the image ``reference``.
 
     Raises:
-        SpecError: it is another file, or has another image or another name.
+        SpecError: it is not an image archive, or lacks that image.
     """
-    hint = f"Make it where the image is: docker save --output FILE {reference}"
+    hint = f"Create it on a host that has the image: docker save --output FILE {reference}"
     try:
         with tarfile.open(archive) as tar:
             member = tar.extractfile("manifest.json")
             names = [tag for image in json.load(member) for tag in image["RepoTags"]]  # type: ignore[arg-type]
     except (OSError, KeyError, TypeError, ValueError, tarfile.TarError) as error:
-        raise _refuse(name, archive, f"It is no image archive: {error}", hint) from None
+        raise _refuse(name, archive, f"It is not an image archive: {error}", hint) from None
     if reference not in names:
         why = f"It holds {', '.join(names) or 'no named image'}, and not {reference}."
         raise _refuse(name, archive, why, hint)
@@ -74,7 +74,7 @@ class FileSource(Source[FileBuild]):
 
     @property
     def key(self) -> str:
-        """By the sum alone: a file is what its sum says, wherever it lies."""
+        """The content key, from the checksum without the path: the path does not matter."""
         suite = self.workshop.catalog.machine_root.suite
         return content_key(self.build.model_dump(exclude={"path"}), "", suite)
 
@@ -89,7 +89,7 @@ class FileSource(Source[FileBuild]):
         return [Description("file", self.name, digest, str(self.build.path))]
 
     def make(self, into: Path, tell: Tell) -> None:  # noqa: ARG002
-        """Copy it.
+        """Copy the file.
 
         Raises:
             SpecError: as ``check_file``.
@@ -97,21 +97,21 @@ class FileSource(Source[FileBuild]):
         shutil.copyfile(check_file(self.name, self.build), into / FILE)
 
     def is_given(self) -> bool:
-        """Whether a spec gave path and sum."""
+        """Whether the spec gave the path and the checksum."""
         return bool(self.build.path and self.build.sha256)
 
     def check(self, references: Collection[str]) -> None:
-        """Look at the file, and whether it is an archive of each image that is taken from it.
+        """Check the file, and that it contains every image of ``references``.
 
         Raises:
-            SpecError: it is not there, has another sum, or is of another image.
+            SpecError: the file is missing, has another checksum, or lacks an image.
         """
         path = check_file(self.name, self.build)
         for reference in references:
             check_archive(self.name, path, reference)
 
     def check_member(self, file: Path, reference: str) -> None:
-        """Look whether the copy is an archive of the image ``reference``.
+        """Check that the copy contains the image ``reference``.
 
         Raises:
             SpecError: as ``check_archive``.

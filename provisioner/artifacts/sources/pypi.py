@@ -1,4 +1,4 @@
-"""The source ``pypi``: wheels of a lock, by the pip that kubelab itself was installed with."""
+"""The source ``pypi``: wheels of a lock, installed by kubelab's own pip."""
 
 import shutil
 import sys
@@ -13,11 +13,11 @@ from provisioner.catalog.model import Build, Wheel
 from provisioner.model import Tell
 from provisioner.shell import TETHER, run
 
-RETRY = "Check that PyPI, or the index in pip's configuration, can be reached, and run it again."
+RETRY = "Check that this host reaches PyPI or pip's configured index, then run the command again."
 
 
 class PypiBuild(Build):
-    """The wheels of a lock, installed into ``folder`` for a Python and its platforms."""
+    """The wheels of a lock, installed into ``folder`` for one Python version and platforms."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +29,7 @@ class PypiBuild(Build):
 
 
 def requirements(lock: Mapping[str, Wheel]) -> str:
-    """A lock as pip reads it: each name at one version, with the sum of its file."""
+    """The lock as a requirements file: each name at one version, with its SHA-256."""
     lines = (
         f"{name}=={wheel.version} --hash=sha256:{wheel.sha256}" for name, wheel in lock.items()
     )
@@ -39,10 +39,10 @@ def requirements(lock: Mapping[str, Wheel]) -> str:
 def install(
     build: PypiBuild, lock: Mapping[str, Wheel], work: Path, into: Path, tell: Tell
 ) -> None:
-    """Install the wheels of ``lock`` below ``into``; nothing of them is run.
+    """Install the wheels of ``lock`` below ``into`` without running any of their code.
 
     Raises:
-        CommandError: the index cannot be reached or lacks one, or a file has another sum.
+        CommandError: pip cannot reach the index, a wheel is missing, or a checksum differs.
     """
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -58,12 +58,12 @@ def install(
             *(word for platform in build.platforms for word in ("--platform", platform)),
             *("--target", str(target), "--requirement", str(wanted)),
         ],
-        # A stuck mirror should be told, not waited for.
+        # Few retries, so that a stuck mirror is reported soon.
         env={"PIP_RETRIES": "3", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         timeout=900,
         hint=RETRY,
     )
-    # Their first line names the Python of this host.
+    # The scripts in it start with the path of this host's Python.
     shutil.rmtree(target / "bin", ignore_errors=True)
     shutil.rmtree(work)
 
@@ -90,11 +90,11 @@ class PypiSource(Source[PypiBuild]):
         return 100
 
     def describe(self) -> list[Description]:
-        """How many wheels."""
+        """The number of wheels."""
         return [Description("wheels", self.name, f"{len(self.lock)} wheels", "pypi")]
 
     def make(self, into: Path, tell: Tell) -> None:
-        """Install them.
+        """Install the wheels.
 
         Raises:
             LabError: as ``install``.
@@ -102,6 +102,6 @@ class PypiSource(Source[PypiBuild]):
         install(self.build, self.lock, self.workshop.cache / "work" / self.name, into, tell)
 
     def faults(self) -> Iterator[str]:
-        """A lock that is not there."""
+        """The lock, if the catalogue does not define it."""
         if self.build.lock not in self.workshop.catalog.python_locks:
             yield f"lock: no lock {self.build.lock!r}"

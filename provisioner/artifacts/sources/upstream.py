@@ -1,4 +1,4 @@
-"""The source ``upstream``: files from their publishers or a mirror."""
+"""The source ``upstream``: files of a publisher, from its own server or a mirror."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -12,11 +12,11 @@ from provisioner.catalog.model import Build, Download
 from provisioner.model import Tell
 
 FOLDER = "downloads"
-"""The folder of the cache for downloads that are not whole yet."""
+"""The folder of the cache for incomplete downloads."""
 
 
 class UpstreamBuild(Build):
-    """Files of a publisher's; an archive that is unpacked becomes a folder of its name."""
+    """Files of a publisher; an archive with ``unpack`` becomes a folder of its name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,14 +37,14 @@ class UpstreamSource(Source[UpstreamBuild]):
         return 1000
 
     def describe(self) -> list[Description]:
-        """Every file, with its address and its sum."""
+        """Every file, with its URL and its SHA-256."""
         return [
             Description("file", f"{self.name}/{name}", self.build.version, file.url, file.sha256)
             for name, file in self.build.files.items()
         ]
 
     def make(self, into: Path, tell: Tell) -> None:
-        """Download them.
+        """Download the files.
 
         Raises:
             LabError: as ``take``.
@@ -53,20 +53,20 @@ class UpstreamSource(Source[UpstreamBuild]):
         take(self.build.files, shop.route, shop.cache / FOLDER, into, tell)
 
     def addresses(self) -> list[str]:
-        """The addresses of its files."""
+        """The URLs of the files."""
         return [file.url for file in self.build.files.values()]
 
     def faults(self) -> Iterator[str]:
-        """Names of files that would lead out of the entry."""
+        """File names that would be outside the entry's folder."""
         for name in self.build.files:
             if "/" in name or name.startswith("."):
-                yield f"files.{name}: no name of a file: use letters, digits, '-', '_' and '.'"
+                yield f"files.{name}: not a file name: use letters, digits, '-', '_' and '.'"
 
     def check(self, references: Collection[str]) -> None:  # noqa: ARG002
-        """See that every file has a sum.
+        """Check that every file has a checksum.
 
         Raises:
-            SpecError: names the key to give.
+            SpecError: a checksum is missing; names its key.
         """
         for name, file in self.build.files.items():
             refuse_unknown(f"artifacts_upstream.{self.name}.files.{name}", file)

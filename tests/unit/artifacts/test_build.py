@@ -116,5 +116,5 @@ def test_a_cache_that_cannot_be_written_is_the_hosts_fault(tmp_path):
 def test_too_little_room_is_told_before_any_work(kitchen):
     with pytest.raises(HostError, match="cannot write artifacts") as fault:
         kitchen.build(kitchen.step("whale", room=2**40))
-    assert "MiB wanted to build whale" in fault.value.details
+    assert "MiB needed to build whale" in fault.value.details
     assert kitchen.made == []

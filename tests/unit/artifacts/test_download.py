@@ -186,7 +186,7 @@ def test_a_mirror_answers_for_a_publisher(mirror):
 
 
 @pytest.mark.parametrize(
-    ("path", "why"), [("/file", "not the one that the catalogue means"), ("/login", "a web page")]
+    ("path", "why"), [("/file", "another SHA-256 than the catalogue"), ("/login", "a web page")]
 )
 def test_a_box_that_is_not_the_one_is_refused_and_not_kept(mirror, tmp_path, path, why):
     file = {"url": mirror + path, "sha256": "0" * 64}

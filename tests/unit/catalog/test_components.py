@@ -105,7 +105,7 @@ def test_those_that_others_require_come_first(good):
 
 def test_a_component_that_is_there_already_is_refused():
     twice = {**HELLO, "kind": "cni", "name": "flannel", "version": "0.28.4"}
-    with pytest.raises(SpecError, match="is artifacts_cni_flannel already"):
+    with pytest.raises(SpecError, match="is already defined as artifacts_cni_flannel"):
         workshop_of(Artifacts(overrides={"artifacts_cni_second": twice}))
 
 
@@ -125,5 +125,5 @@ class Asked:
 def test_its_check_is_a_question_of_verify():
     questions = questions_of([{**HELLO, "checks": [{**HELLO["checks"][0], "seconds": 1}]}])
     assert questions["hello-runs"](Asked("hello-1 1/1 Running")) == "Running"
-    with pytest.raises(CheckFailed, match="expected 'Running', and it said hello-1 Pending"):
+    with pytest.raises(CheckFailed, match="expected 'Running', got hello-1 Pending"):
         questions["hello-runs"](Asked("hello-1 Pending"))

@@ -84,7 +84,7 @@ def test_what_is_no_archive_is_refused(given, tmp_path):
     file.write_text("<html>Not found</html>")
     sum_ = hashlib.sha256(file.read_bytes()).hexdigest()
     given["artifacts_builds"]["weave-kube-2.8.10"] = {"path": str(file), "sha256": sum_}
-    with pytest.raises(SpecError, match="no image archive"):
+    with pytest.raises(SpecError, match="not an image archive"):
         check(given)
 
 
