@@ -1,4 +1,4 @@
-"""Putting questions to a host, one Finding each."""
+"""Asking questions about a host; each answer is a Finding."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from provisioner.model import Finding
 
 HostAnswer = tuple[bool, str, str] | tuple[bool, str, str, str]
-"""Whether it is well, what was found, what to type where it is not, and a verdict for programs."""
+"""Whether the check passed, what was found, a hint for a failure, and a verdict for programs."""
 
 
-def put(questions: Mapping[str, Callable[[], HostAnswer]]) -> list[Finding]:
-    """Every question, whatever the answers to those before it."""
+def ask_all(questions: Mapping[str, Callable[[], HostAnswer]]) -> list[Finding]:
+    """Ask all questions, also after a failed one; returns the findings in order."""
     findings = []
     for name, ask in questions.items():
         begin = time.monotonic()

@@ -1,4 +1,4 @@
-"""Questions that components bring along: what kubectl has to answer once they run."""
+"""Questions of ``verify`` that components define: kubectl's arguments and the expected answer."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -28,12 +28,12 @@ def _answer(cluster: Cluster, words: list[str], expects: str) -> str:
     found = re.search(expects, answer.stdout)
     if answer.code != 0 or found is None:
         said = tail(answer.stderr or answer.stdout, lines=1) or "nothing"
-        raise CheckFailed(f"kubectl {' '.join(words)}: expected {expects!r}, and it said {said}")
+        raise CheckFailed(f"kubectl {' '.join(words)}: expected {expects!r}, got {said}")
     return found[0].strip() or "as expected"
 
 
 def questions_of(components: Iterable[Mapping[str, Any]]) -> dict[str, Check]:
-    """The questions of components, as a set's manifest has them, each by its name."""
+    """The questions by name, from the components of a set's manifest."""
     return {
         check["name"]: _question(check["kubectl"], check["expects"], check["seconds"])
         for component in components

@@ -1,8 +1,8 @@
-"""What a lab is now, in lines that compare: every machine, its cluster, and what they come from.
+"""The fingerprint of a lab: the current state of its machines and cluster, as lines of text.
 
-The roles ask a host some fifty questions, one after the other, to find that nothing is to be done.
-Where all of this is as it was when the roles had ended, they would find the same again. Nothing
-here is remembered instead of asked: what was remembered is compared with what is true now.
+The roles ask each host some fifty questions in sequence, even if there is nothing to do. If the
+fingerprint equals that of the end of the last run, the roles would find nothing to do, so they
+need not run. The machines are always asked; a stored fingerprint only serves for comparison.
 """
 
 import hashlib
@@ -19,21 +19,21 @@ from provisioner.model import Node
 from provisioner.shell import Result
 
 QUESTION = Path(__file__).with_name("fingerprint.sh")
-# Of the answer, what every node has.
+# Parts that the answer of every node contains.
 PARTS = {"file", "unit", "sysctl", "image"}
 CLUSTER = "cluster"
 SECONDS = 15
-# What roles apply is of these kinds; every version of Kubernetes has them all.
+# The kinds of objects that roles apply. Every supported version of Kubernetes has all of them.
 KINDS = (
     *("nodes", "namespaces", "serviceaccounts", "configmaps", "secrets", "services"),
     *("daemonsets", "deployments", "statefulsets", "networkpolicies", "customresourcedefinitions"),
     *("roles", "rolebindings", "clusterroles", "clusterrolebindings", "storageclasses"),
 )
-# What kubeadm makes there, the roles look for.
+# The roles also look for the objects that kubeadm creates in this namespace.
 SYSTEM = "kube-system"
 SYSTEM_KINDS = ("ConfigMap", "DaemonSet", "Deployment", "Service", "Opaque")
-# Of an object its kind, place, identity and version, and no content. A node's version is new with
-# each heartbeat: it has the marks that a join left on it instead.
+# One line for each object: kind, namespace, name, UID and version, without its content. The version
+# of a Node changes with each heartbeat, so its line has what a join set on it instead.
 TEMPLATE = """{{range .items}}{{$kind := .kind}}\
 {{if eq .kind "Secret"}}{{$kind = .type}}{{end}}\
 {{$kind}} {{with .metadata.namespace}}{{.}}{{else}}-{{end}} {{.metadata.name}} {{.metadata.uid}} \
@@ -48,28 +48,28 @@ TEMPLATE = """{{range .items}}{{$kind := .kind}}\
 {{else if .spec}}{{if .spec.replicas}}{{.spec.replicas}}={{.status.readyReplicas}}{{end}}{{end}}
 {{end}}"""
 Fingerprint = Mapping[str, Sequence[str]]
-"""Lines by host, and of the cluster."""
+"""Lines by the name of the host; those of the cluster have the key ``CLUSTER``."""
 
 
-class Asked(Protocol):
+class CommandRunner(Protocol):
     """The part of a provider that runs a command on a machine."""
 
     def exec(self, node: Node, argv: Sequence[str], *, check: bool = True) -> Result:
-        """Run it, as root."""
+        """Run ``argv`` on ``node`` as root."""
         ...
 
 
-class _NotWellError(LabError):
-    """Something in the cluster is not Ready: the roles wait for it, or say why."""
+class _NotReadyError(LabError):
+    """An object of the cluster is not Ready: the roles wait for it, or report why."""
 
 
 def take(
-    machines: Asked, nodes: Sequence[Node], kubectl: Kubectl, *, well: bool
+    machines: CommandRunner, nodes: Sequence[Node], kubectl: Kubectl, *, well: bool
 ) -> dict[str, list[str]]:
-    """The fingerprint of a lab; with ``well`` of one whose cluster is, besides.
+    """The fingerprint of a lab; with ``well`` every node and workload has to be Ready.
 
     Raises:
-        LabError: a machine or the API does not answer, or something is not Ready that has to be.
+        LabError: a machine or the API does not answer, or (with ``well``) something is not Ready.
     """
     question = ["sh", "-c", QUESTION.read_text(encoding="utf-8")]
     with ThreadPoolExecutor(max_workers=len(nodes) + 2) as pool:
@@ -83,21 +83,21 @@ def take(
 
 
 def _lines(name: str, answer: Result) -> list[str]:
-    """The lines of a machine. Where a part is missing, no later one would find it touched."""
+    """The lines of a machine. All parts are required: a missing one could never differ later."""
     lines = answer.stdout.splitlines()
     if lacking := PARTS - {line.partition(" ")[0] for line in lines}:
-        raise LabError(f"{name} does not say what it has: {', '.join(sorted(lacking))}")
+        raise LabError(f"{name}: the answer lacks {', '.join(sorted(lacking))}")
     return lines
 
 
 def _cluster(kubectl: Kubectl, well: bool) -> list[str]:
     words = ("--all-namespaces", "-o", f"go-template={TEMPLATE}", f"--request-timeout={SECONDS}s")
     lines = kubectl.call("get", ",".join(KINDS), *words).stdout.splitlines()
-    return sorted(found for line in lines if (found := _of_roles(line, well)))
+    return sorted(found for line in lines if (found := _stable_part(line, well)))
 
 
-def _of_roles(line: str, well: bool) -> str:
-    """The part of an object's line that stays the same; empty where it is nothing of roles'."""
+def _stable_part(line: str, well: bool) -> str:
+    """An object's line without its health; empty if no role is concerned with the object."""
     what, _, health = line.rpartition(":")
     kind, namespace, name, _, _, *applied = what.split(" ")
     ours = kind == "Node" or applied == ["applied"]
@@ -106,12 +106,12 @@ def _of_roles(line: str, well: bool) -> str:
     wanted, _, ready = health.partition("=")
     is_well = health == "True" if kind == "Node" else wanted == ready
     if well and not is_well:
-        raise _NotWellError(f"{kind} {name} is not ready: {health}")
+        raise _NotReadyError(f"{kind} {name} is not ready: {health}")
     return what
 
 
 def _ask_dns(kubectl: Kubectl) -> None:
-    """Ask the pods of cluster DNS: the API says what kubelet said last, and they may be cut off."""
+    """Ask the pods of cluster DNS directly: their status in the API may be out of date."""
     words = ("-n", SYSTEM, "-l", "k8s-app=kube-dns", "-o", "name")
     for pod in kubectl.call("get", "pods", *words).stdout.split():
         path = f"/api/v1/namespaces/{SYSTEM}/pods/{pod.removeprefix('pod/')}:8181/proxy/ready"
@@ -119,9 +119,9 @@ def _ask_dns(kubectl: Kubectl) -> None:
 
 
 def difference(before: Fingerprint, now: Fingerprint) -> str:
-    """The first thing that differs, in a few words; empty where all is as it was.
+    """The first difference in a few words; empty if there is none.
 
-    The cluster may have more than it had: that is somebody else's.
+    New objects in the cluster are not a difference, because users create them, except new nodes.
     """
     if before.keys() != now.keys():
         return f"other machines: {', '.join(sorted(before.keys() ^ now.keys()))}"
@@ -135,13 +135,13 @@ def difference(before: Fingerprint, now: Fingerprint) -> str:
 
 
 def digest(folders: Iterable[Path], texts: Iterable[str]) -> str:
-    """What stands for all files below folders, for texts, and for the files that texts name."""
+    """SHA-256 (hexadecimal) of all files below folders, of texts, and of files named in texts."""
     sums = hashlib.sha256()
     texts = list(texts)
     named = {Path(word) for text in texts for word in re.findall(r"/[^\s\"'`,]+", text)}
     inside = {path for folder in folders for path in folder.rglob("*") if path.suffix != ".pyc"}
     for path in sorted(inside | named):
-        # A path in a text may be one of the machines, which is nothing or something else here.
+        # A path in a text may belong to a machine, so it may be absent or no file on this host.
         with suppress(OSError):
             if path.is_file():
                 sums.update(f"{path}\0".encode() + hashlib.sha256(path.read_bytes()).digest())

@@ -1,13 +1,13 @@
-# Prints what the roles set on a machine, and what shows that it was touched since.
+# Prints the state that the roles set on a machine, and marks that show later changes.
 export LC_ALL=C
-# A change time is the kernel's own: it is new after any write, and after a new mode, owner or name.
-# Sets that a host shows to its machines are the host's, as are the resolvers that it hands out.
+# The kernel updates a file's change time (%C@) on every write and change of mode, owner or name.
+# The sets and /etc/resolv.conf are left out, because the host provides them to its machines.
 find /etc /usr/local/bin /usr/local/sbin /opt/cni /var/lib/kubelab /home/*/.kube/config /var/lib/dpkg/status \
   /var/lib/rpm/Packages /var/lib/rpm/rpmdb.sqlite /var/lib/kubelet/config.yaml \
   /var/lib/kubelet/kubeadm-flags.env -xdev ! -path /etc/resolv.conf ! -path /var/lib/kubelab/sets \
   -printf 'file %p %C@ %i %m %U:%G %l\n' 2> /dev/null | sort
 stat -c 'folder %n %a %U:%G' /home/*/.kube
-# A service that was started anew is another process.
+# A restarted service has another process id and start time.
 systemctl show -p Id -p ActiveState -p UnitFileState -p NeedDaemonReload -p ExecMainPID \
   -p ExecMainStartTimestampMonotonic containerd.service docker.service cri-docker.service \
   kubelet.service firewalld.service NetworkManager.service chronyd.service |

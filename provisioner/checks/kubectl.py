@@ -1,4 +1,4 @@
-"""Questions to the API of a lab's cluster, by the kubectl of the cluster's own version."""
+"""Calls of the cluster's API by kubectl, in the version of the cluster."""
 
 import json
 import shlex
@@ -14,8 +14,8 @@ from provisioner.shell import Result, run
 class Kubectl:
     """kubectl, bound to one cluster.
 
-    ``through`` is the command line of ssh to a control plane, where this host does not reach the
-    API: its own kubectl is asked then.
+    ``through`` is the ssh command line to a control plane, for a host that does not reach the API.
+    The control plane's own kubectl runs then.
     """
 
     program: Path
@@ -25,8 +25,8 @@ class Kubectl:
     def argv(self, *args: str) -> list[str]:
         """The whole command line for ``args``."""
         if self.through:
-            there = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *args)
-            return [*self.through, "--", shlex.join(there)]
+            remote = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *args)
+            return [*self.through, "--", shlex.join(remote)]
         return [str(self.program), "--kubeconfig", str(self.kubeconfig), *args]
 
     def call(
@@ -35,7 +35,7 @@ class Kubectl:
         """Run kubectl; ``timeout`` is in seconds.
 
         Raises:
-            LabError: there is no kubeconfig yet, or kubectl failed (and ``check``).
+            LabError: there is no kubeconfig yet, or (with ``check``) kubectl failed.
         """
         if not (self.program.exists() and self.kubeconfig.exists()):
             raise LabError(
@@ -46,7 +46,7 @@ class Kubectl:
         return run(self.argv(*args), check=check, stdin=stdin, timeout=timeout)
 
     def get(self, *args: str, timeout: float = 20) -> list[dict[str, Any]]:
-        """The objects that ``kubectl get`` finds, each as the API's JSON.
+        """The objects that ``kubectl get`` finds, as JSON of the API; ``timeout`` is in seconds.
 
         Raises:
             LabError: as ``call``.
@@ -58,6 +58,6 @@ class Kubectl:
 
 
 def is_ready(node_or_pod: dict[str, Any]) -> bool:
-    """Whether the object's own condition ``Ready`` is true."""
+    """Whether the condition ``Ready`` of a node or a pod is true."""
     conditions = node_or_pod.get("status", {}).get("conditions", [])
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

@@ -1,4 +1,4 @@
-"""Whether NetworkPolicies are enforced: a deny-all blocks, an allow opens."""
+"""Whether NetworkPolicies are enforced: deny-all blocks traffic, and an allow rule permits it."""
 
 import time
 
@@ -6,10 +6,10 @@ import jinja2
 
 from provisioner.checks.verify import NAMESPACE, CheckFailed, Cluster
 
-# Pod networks that enforce NetworkPolicies. That another does not is said, and is no fault.
+# CNIs that enforce NetworkPolicies. For other CNIs the check passes and reports "not enforced".
 ENFORCING = ("weave",)
 ENFORCED_SECONDS = 20
-# As long as one that answers takes at the most; who is blocked never answers.
+# The longest time that a reachable pod takes to answer. A blocked pod never answers.
 FETCH_SECONDS = 2
 
 POLICIES = jinja2.Template("""\
@@ -36,7 +36,7 @@ def _answers(cluster: Cluster, node: str, address: str) -> bool:
 
 
 def _becomes(cluster: Cluster, node: str, address: str, wanted: bool, seconds: float) -> bool:
-    """Whether a pod answers (or stops to) within ``seconds``; it is asked at least once."""
+    """Whether a pod reaches the ``wanted`` state within ``seconds``; it is asked at least once."""
     deadline = cluster.deadline(seconds)
     while _answers(cluster, node, address) != wanted:
         if time.monotonic() > deadline:
@@ -46,7 +46,7 @@ def _becomes(cluster: Cluster, node: str, address: str, wanted: bool, seconds: f
 
 
 def network_policy(cluster: Cluster) -> str:
-    """Deny-all keeps every node's pod from a web pod on another node, an allow lets it in."""
+    """Deny-all blocks the pods of all nodes from a web pod, and an allow rule permits them."""
     cni, nodes = cluster.spec.cni.name, cluster.nodes
     enforcing = cni in ENFORCING
     pod = cluster.pods[0]
@@ -58,7 +58,7 @@ def network_policy(cluster: Cluster) -> str:
             if not _becomes(cluster, node, address, wanted=False, seconds=patience):
                 if enforcing:
                     raise CheckFailed(
-                        f"{node}: {name} ({address}) answers in spite of a deny-all policy"
+                        f"{node}: {name} ({address}) answers despite a deny-all policy"
                     )
                 return f"not enforced: {cni} has no NetworkPolicy"
         _apply(cluster, "allow-ask", ALLOWED)

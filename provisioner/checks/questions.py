@@ -1,4 +1,4 @@
-"""The questions that verify puts to a cluster, in the order in which a person would ask."""
+"""The questions that ``verify`` asks a cluster, from the nodes to the workload."""
 
 import re
 import urllib.error
@@ -24,7 +24,7 @@ DOMAIN = "svc.cluster.local"
 
 
 def nodes_ready(cluster: Cluster) -> str:
-    """Every node of the spec is registered, Ready, and of the asked version."""
+    """Every node of the spec is registered, Ready, and has the version of the spec."""
     found = {node["metadata"]["name"]: node for node in cluster.kubectl.get("nodes")}
     wanted = f"v{cluster.spec.kubernetes.version}"
     for name in cluster.nodes:
@@ -39,13 +39,13 @@ def nodes_ready(cluster: Cluster) -> str:
 
 
 def system_pods(cluster: Cluster) -> str:
-    """Every pod of kube-system runs and is Ready."""
+    """Every pod of kube-system is Ready."""
     pods = wait_for_pods(cluster, "kube-system")
     return f"{len(pods)} of {len(pods)} running"
 
 
 def runtime_driver(cluster: Cluster) -> str:
-    """The runtime's cgroup driver on every node is the one that was asked for."""
+    """The runtime on every node has the spec's cgroup driver."""
     runtime, wanted = cluster.spec.runtime.name, cluster.spec.runtime.cgroup_driver
     for node in cluster.nodes:
         answer = cluster.on_node(node, driver_of(runtime))
@@ -58,7 +58,7 @@ def runtime_driver(cluster: Cluster) -> str:
 
 
 def kubelet_driver(cluster: Cluster) -> str:
-    """The kubelet that runs on every node says the same driver, asked through the API."""
+    """The running kubelet of every node, asked through the API, has the spec's cgroup driver."""
     wanted = cluster.spec.runtime.cgroup_driver
     for node in cluster.nodes:
         config = cluster.kubectl.call("get", "--raw", f"/api/v1/nodes/{node}/proxy/configz").stdout
@@ -69,7 +69,7 @@ def kubelet_driver(cluster: Cluster) -> str:
 
 
 def deployment(cluster: Cluster) -> str:
-    """Four replicas run, and every node has a pod to ask from."""
+    """Four replicas run, and every node has an ``ask`` pod."""
     cluster.pods = wait_for_pods(cluster, NAMESPACE, "app=web", 4)
     wait_for_pods(cluster, NAMESPACE, "app=ask", len(cluster.nodes))
     places = {pod["spec"]["nodeName"] for pod in cluster.pods}
@@ -77,9 +77,9 @@ def deployment(cluster: Cluster) -> str:
 
 
 def _fetch(cluster: Cluster, node: str, targets: Mapping[str, str]) -> None:
-    """Get every address from the pod on ``node``; ``targets`` has for each what answers there."""
-    # One exec for all: each starts a program in a container, most of what a question costs.
-    # Not wget's own -T: with it, Debian's busybox 1.35 crashes.
+    """Fetch every URL of ``targets`` from the pod on ``node``; its values name who answers."""
+    # One exec for all URLs, because starting a program in a container takes most of the time.
+    # Not wget's own option -T, because it crashes Debian's busybox 1.35.
     seconds = FETCH_SECONDS * cluster.slowness
     script = f'for url; do timeout {seconds:.0f} wget -q -O - "$url" || exit; done'
     answer = cluster.ask(
@@ -94,7 +94,7 @@ def _fetch(cluster: Cluster, node: str, targets: Mapping[str, str]) -> None:
 
 
 def pod_to_pod(cluster: Cluster) -> str:
-    """From a pod on every node to a web pod on every node, across nodes and within."""
+    """A pod on every node reaches a web pod on every node, across nodes and within one."""
     places = {pod["spec"]["nodeName"]: pod for pod in cluster.pods}
     targets = {
         f"http://{pod['status']['podIP']}:8080/": f"{pod['metadata']['name']} on {place}"
@@ -119,13 +119,13 @@ def cluster_ip(cluster: Cluster) -> str:
 
 
 def node_port(cluster: Cluster) -> str:
-    """A NodePort answers on every node: from this host, or from a pod where that has no way."""
+    """A NodePort answers on every node, asked from this host or, if it has no route, from a pod."""
     _, port = _service(cluster, NAMESPACE)
     urls = {f"http://{node.address}:{port}/": node.name for node in cluster.spec.nodes}
     found = f"port {port} on {len(urls)} nodes"
     if cluster.kubectl.through:
         _fetch(cluster, cluster.nodes[0], urls)
-        return f"{found}, asked from a pod: machines are on another host's network"
+        return f"{found}, asked from a pod: the machines are on another host's network"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for url, node in urls.items():
         try:
@@ -133,7 +133,7 @@ def node_port(cluster: Cluster) -> str:
         except (urllib.error.URLError, OSError) as error:
             raise CheckFailed(f"{node}: no answer from {url} on this host: {error}") from None
         if "web-" not in body:
-            raise CheckFailed(f"{node}: {url} answered something else: {body[:60]!r}")
+            raise CheckFailed(f"{node}: {url} gave an unexpected answer: {body[:60]!r}")
     return found
 
 
@@ -144,11 +144,11 @@ def _names(cluster: Cluster) -> Iterator[tuple[str, str]]:
 
 
 def dns(cluster: Cluster) -> str:
-    """Names of services resolve in a pod on every node, answered by CoreDNS."""
+    """CoreDNS resolves the names of services in a pod on every node."""
     server = cluster.kubectl.get("service", "kube-dns", "-n", "kube-system")[0]["spec"]["clusterIP"]
     wanted = list(_names(cluster))
-    # busybox's nslookup does not look through the search list; the C library does, as programs in
-    # pods do. nslookup tells who answered.
+    # getent resolves as programs in pods do: the C library uses the search list, and busybox's
+    # nslookup does not. nslookup shows which server answered.
     addresses = [address for _, address in wanted]
     names = [name for name, _ in wanted]
     each = ("sh", "-c", 'for name; do nslookup "$name"; done', "sh")
@@ -162,12 +162,12 @@ def dns(cluster: Cluster) -> str:
             if not set(right) <= set(answer.stdout.split()):
                 said = (answer.stdout + answer.stderr).replace("\n", " ").strip()
                 asked = f"`{' '.join(question)}` in ask-{node}"
-                raise CheckFailed(f"{node}: {asked} does not say {' and '.join(right)}: {said}")
+                raise CheckFailed(f"{node}: {asked} lacks {' and '.join(right)}: {said}")
     return f"{', '.join(name for name, _ in wanted)} by CoreDNS ({server})"
 
 
 def self_healing(cluster: Cluster) -> str:
-    """A Deployment keeps its count when one of its pods dies."""
+    """A Deployment replaces a pod that was deleted."""
     victim = cluster.pods[0]["metadata"]["name"]
     cluster.kubectl.call("-n", NAMESPACE, "delete", "pod", victim, "--wait=false")
     pods = wait_for_pods(cluster, NAMESPACE, "app=web", 4)
@@ -177,7 +177,7 @@ def self_healing(cluster: Cluster) -> str:
 
 
 def basic_questions(runtime: str) -> dict[str, Check]:
-    """What is asked first: where one of these is not well, the others need not be asked."""
+    """The questions that come first. If one fails, the deep questions are not asked."""
     return {
         "nodes-ready": nodes_ready,
         "system-pods": system_pods,

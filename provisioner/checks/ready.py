@@ -1,4 +1,4 @@
-"""Waiting until the nodes of a cluster are Ready by a heartbeat of their own, not by an old one."""
+"""Waiting until the nodes of a cluster are Ready by a new heartbeat, not by an old one."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ LEASES = "kube-node-lease"
 
 
 class _NotYetError(Exception):
-    """Says why it has to go on waiting, and for which node; empty where the API is the reason."""
+    """Why to continue waiting, and for which node; ``node`` is empty if the API is the reason."""
 
     def __init__(self, why: str, node: str = "") -> None:
         super().__init__(f"{node}: {why}" if node else why)
@@ -28,7 +28,7 @@ def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
         raise _NotYetError(
             f"the API server does not answer: {error.details.splitlines()[-1]}"
         ) from None
-    # What is not registered was reset, or never joined: it will not come by waiting.
+    # An unregistered node was reset or never joined, so waiting for it is useless.
     for name in (name for name in nodes if name in found):
         renewed = leases.get(name, {}).get("spec", {}).get("renewTime")
         if renewed is None or datetime.fromisoformat(renewed).timestamp() < since:
@@ -38,10 +38,12 @@ def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
 
 
 def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds: float) -> None:
-    """Wait until every node of the cluster is Ready and was heard after ``since`` (epoch seconds).
+    """Wait until every registered node is Ready and has a heartbeat after ``since``.
+
+    ``since`` is in seconds since the epoch.
 
     Raises:
-        LabError: one was not within ``seconds``; names it.
+        LabError: a node was not Ready within ``seconds``; names it.
     """
     patience = tenacity.Retrying(
         stop=tenacity.stop_after_delay(seconds),
@@ -52,9 +54,9 @@ def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds
     try:
         patience(_look, kubectl, nodes, since)
     except _NotYetError as error:
-        look = f"`kubelab ssh {error.node} -- journalctl -u kubelet` says why."
+        look = f"`kubelab ssh {error.node} -- journalctl -u kubelet` shows why."
         raise LabError(
             f"not every node came back within {seconds:.0f} s",
             str(error),
-            look if error.node else "`kubelab status` shows what is there.",
+            look if error.node else "`kubelab status` shows the state of the lab.",
         ) from None

@@ -1,4 +1,4 @@
-"""How container runtimes are asked on a node, by the name of the runtime component."""
+"""Commands that query container runtimes on a node, by the name of the runtime."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,6 +1,6 @@
-"""Does the cluster work? Each check is a function from the cluster to a detail; or it fails.
+"""Running the checks of ``verify``. A check takes the cluster and returns a detail, or fails.
 
-A time-out is a failure. What verify made in the cluster is gone when it ends.
+A time-out is a failure. The objects that verify creates in the cluster are deleted at the end.
 """
 
 import time
@@ -22,7 +22,7 @@ from provisioner.spec import LabSpec
 NAMESPACE, OTHER = "kubelab-verify", "kubelab-verify-other"
 WORKLOAD = Path(__file__).with_name("workload.yml.j2")
 POD_SECONDS = 120
-# kube-controller-manager makes accounts, and is the last to come back after a start.
+# kube-controller-manager creates service accounts, and is the last to come back after a start.
 ACCOUNT_SECONDS = 60
 NO_ACCOUNT = "error looking up service account"
 ASK_SECONDS = 30
@@ -30,15 +30,15 @@ FETCH_SECONDS = 10
 
 
 class CheckFailed(Exception):  # noqa: N818 (an answer to a question, not an error of ours)
-    """A check's answer is no; the text names the node or pod and what was seen there."""
+    """A check failed; the text names the node or pod and what was found there."""
 
 
 @dataclass
 class Cluster:
-    """What checks ask: the API, the machines (``on_node``), and the spec for what is right.
+    """What checks work on: the API, commands on machines (``on_node``), and the spec.
 
-    ``slowness`` is by how much machines are slower than real ones: deadlines are that much later.
-    Without ``patient`` nothing is waited for: each question is put once.
+    ``image`` runs the workload of verify. ``slowness`` is the factor by which machines are slower
+    than real ones; it multiplies deadlines. Without ``patient`` each question is asked only once.
     """
 
     spec: LabSpec
@@ -50,7 +50,7 @@ class Cluster:
     pods: list[dict[str, Any]] = field(default_factory=list)
 
     def deadline(self, seconds: float) -> float:
-        """Until when to wait for what takes ``seconds`` on real machines (monotonic clock)."""
+        """The end of waiting (monotonic clock) for what takes ``seconds`` on real machines."""
         return time.monotonic() + (seconds * self.slowness if self.patient else 0)
 
     @property
@@ -59,7 +59,7 @@ class Cluster:
         return [node.name for node in self.spec.nodes]
 
     def ask(self, node: str, *command: str, more: float = 0) -> Result:
-        """Run ``command`` in verify's own pod on ``node``; ``more`` seconds than a short one."""
+        """Run ``command`` in verify's pod on ``node``; ``more`` is extra time in seconds."""
         words = ("-n", NAMESPACE, "exec", f"ask-{node}", "--", *command)
         return self.kubectl.call(*words, check=False, timeout=(ASK_SECONDS + more) * self.slowness)
 
@@ -78,9 +78,9 @@ def _manifest(cluster: Cluster) -> str:
 
 
 def remove_workload(kubectl: Kubectl) -> None:
-    """Delete all that verify made, also what a killed run left, and wait until it is gone."""
-    # What is in them goes first, and pods by force: a namespace that is empty is gone in seconds,
-    # while kubelet 1.20 may take a minute to report a pod gone, its containers long since ended.
+    """Delete all objects of verify, also those of a killed run, and wait until they are gone."""
+    # Objects are deleted before their namespace, and pods by force. An empty namespace is gone in
+    # seconds, but kubelet 1.20 may take a minute to report that a pod is gone.
     for namespace in (NAMESPACE, OTHER):
         delete = ("-n", namespace, "delete", "--all", "--ignore-not-found")
         kubectl.call(*delete, "deployments,replicasets,services", check=False)
@@ -94,7 +94,7 @@ def _lacks_account(error: BaseException) -> bool:
 
 
 def _apply(cluster: Cluster) -> None:
-    """Make the workload. A namespace gets its account a moment after it is made; no pod before."""
+    """Create the workload. Pods fail until the new namespace has its service account."""
     patience = tenacity.Retrying(
         stop=tenacity.stop_after_delay(ACCOUNT_SECONDS * cluster.slowness),
         wait=tenacity.wait_fixed(0.5),
@@ -129,14 +129,14 @@ def _answer(name: str, check: Check, cluster: Cluster) -> Finding:
 def verify(
     cluster: Cluster, basic: dict[str, Check], deep: dict[str, Check], listen: Listener
 ) -> list[Finding]:
-    """Put every question to the cluster: ``basic`` ones as it is, ``deep`` ones to a workload.
+    """Ask the cluster every question: ``basic`` ones first, ``deep`` ones with a workload.
 
-    Returns one Finding a check, in order. Where the nodes themselves are not well the deep
-    questions are not put: their answers would only repeat it, minutes later.
+    Returns one Finding for each check, in order. If a basic question fails, the deep ones are not
+    asked, because they would fail for the same reason minutes later.
     """
     findings = []
 
-    def put(checks: dict[str, Check]) -> None:
+    def ask_all(checks: dict[str, Check]) -> None:
         for name, check in checks.items():
             listen(Event("verify", name, "start"))
             finding = _answer(name, check, cluster)
@@ -144,14 +144,14 @@ def verify(
             listen(Event("verify", name, status, "", finding.seconds, finding.detail))
             findings.append(finding)
             if not finding.ok and checks is basic:
-                # Something is wrong already: what else is will not get well by waiting for it.
+                # Do not wait in the other checks: the cluster has a fault already.
                 cluster.patient = False
 
-    put(basic)
+    ask_all(basic)
     if not all(finding.ok for finding in findings):
         return findings
     with _workload(cluster):
-        put(deep)
+        ask_all(deep)
     listen(Event("verify", "clean-up", "ok"))
     return findings
 
@@ -159,10 +159,10 @@ def verify(
 def wait_for_pods(
     cluster: Cluster, namespace: str, selector: str = "", wanted: int = 0
 ) -> list[dict[str, Any]]:
-    """The pods of a namespace, once all that live are Ready (and ``wanted`` of them, if given).
+    """Wait until all pods of a namespace are Ready, ``wanted`` of them if given; returns them.
 
     Raises:
-        CheckFailed: they are not in time; names each that is not, its node and its state.
+        CheckFailed: the time is over; names each pod that is not Ready, its node and its state.
     """
     query = ["pods", "-n", namespace, *(["-l", selector] if selector else [])]
     deadline = cluster.deadline(POD_SECONDS)
@@ -178,7 +178,7 @@ def wait_for_pods(
 
 
 def describe(pod: dict[str, Any]) -> str:
-    """A pod in a few words: its name, its node, and why it is not running, if it is not."""
+    """A pod in a few words: its name, its node, and why it is not Ready."""
     status = pod["status"]
     waiting = [
         state["waiting"].get("reason", "")

@@ -1,4 +1,4 @@
-"""The command line: words in, one call, words out. Errors become exit codes here."""
+"""The command line: parses arguments, calls a command, and turns errors into exit codes."""
 
 import signal
 import sys
@@ -48,43 +48,43 @@ app.add_typer(spec.spec, name="spec")
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    # The same way out as Ctrl-C: what was begun is put away, and the exit code says so.
+    # Handled like Ctrl-C: clean-up runs, and the exit code is that of an interruption.
     raise KeyboardInterrupt
 
 
 def _hint_of(error: typer.TyperException) -> str:
-    """What was meant, where a lab is named as `up` names a profile; else an empty text."""
+    """A hint for a lab given as an argument instead of an option; empty for other errors."""
     context = getattr(error, "ctx", None)
     if context is None or "unexpected extra argument" not in str(error):
         return ""
     takes_lab = any(option.name == "name" for option in context.command.params)
-    return f"A lab is named by an option: {context.command_path} --name LAB." if takes_lab else ""
+    return f"Name a lab with an option: {context.command_path} --name LAB." if takes_lab else ""
 
 
 def _code_of(error: BaseException) -> int:
-    """Say what went wrong, and return the exit code for it."""
+    """Print an error and return its exit code."""
     if state["debug"]:
         traceback.print_exception(error)
     if isinstance(error, typer.TyperException):
-        # Words that make no sense; typer's own kinds have a way to show themselves.
+        # An invalid command line: typer's exceptions print themselves.
         error.show()  # type: ignore[attr-defined]
         if hint := _hint_of(error):
             report.print_hint(hint)
         return 2
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         error = Interrupted(
-            "interrupted", "", "Run the same command again: it goes on from where it was."
+            "interrupted", "", "Run the same command again: it continues from this point."
         )
     if not isinstance(error, LabError):
         brief = f"{type(error).__name__}: {error}"
-        error = LabError(brief, "This should not happen.", "`kubelab --debug ...` shows where.")
+        error = LabError(brief, "This is a bug of kubelab.", "`kubelab --debug ...` shows where.")
     report.print_error(error)
     return error.exit_code
 
 
 def main() -> Any:
-    """Run the command line; never returns."""
-    # Explicitly also for SIGINT: a shell starts background jobs with it ignored.
+    """Run the command line and exit; never returns."""
+    # Also for SIGINT, because a shell starts background jobs with SIGINT ignored.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _on_signal)
     try:

@@ -1,4 +1,4 @@
-"""Commands that reach into a lab: ssh, kubectl, kubeconfig, logs."""
+"""Commands to access a lab: ssh, kubectl, kubeconfig, logs."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from provisioner.errors import LabError, UsageError
 from provisioner.event_log import read_events
 from provisioner.queries.kubeconfig import merge_kubeconfig
 
-Words = Annotated[list[str] | None, typer.Argument(help="Words to pass on, after --.")]
+Words = Annotated[list[str] | None, typer.Argument(help="Arguments to pass on, after --.")]
 
 
 def ssh(
@@ -62,7 +62,7 @@ def kubeconfig(
 def logs(
     name: Name = "",
     timings: Annotated[
-        bool, typer.Option("--timings", help="Where the time went, by phase and by task.")
+        bool, typer.Option("--timings", help="Show the time by phase and by task.")
     ] = False,
     as_json: Json = False,
 ) -> None:

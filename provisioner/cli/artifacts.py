@@ -26,13 +26,13 @@ from provisioner.spec import Artifacts, read_spec
 artifacts = typer.Typer(help="Binaries, images and the machine root.", no_args_is_help=True)
 
 
-# The word that asks for the Vagrant box of ours, and the profile that uses it.
+# The argument that means kubelab's own Vagrant box, and the profile that uses that box.
 BOX, BOX_PROFILE = "box", "debian12"
 
 
 @artifacts.command()
 def build(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
-    """Build what a lab needs and is not in the cache yet; `box` means our own Vagrant box."""
+    """Build the artifacts of a lab that the cache lacks; `box` means kubelab's own Vagrant box."""
     wanted = chosen_spec(BOX_PROFILE if profile == BOX else profile, file, "")
     context = make_context(Lab(wanted.name), wanted)
     outcome = run_with_progress(BUILD, context, "artifacts build", keep_log=False)
@@ -49,7 +49,7 @@ def build(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -
 
 
 def _orders() -> Iterator[tuple[Workshop, Order]]:
-    """All that the catalogue offers by itself, from both sources, and what the profiles ask for."""
+    """The orders of all components of the catalogue, from both sources, and of all profiles."""
     for source in ("packages", "upstream"):
         yield from every_order(workshop_of(Artifacts(source=source)))
     for profile in profiles().values():
@@ -59,7 +59,7 @@ def _orders() -> Iterator[tuple[Workshop, Order]]:
 
 
 def _kept() -> set[Path]:
-    """What labs stand on."""
+    """The folders of the cache that existing labs use."""
     return {path for lab in all_labs() for path in lab.uses()}
 
 
@@ -68,7 +68,7 @@ def list_(
     verify: Annotated[bool, typer.Option("--verify", help="Hash every file again.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List what is in the cache, how large it is, and whether it is whole."""
+    """List the entries of the cache with their sizes, and whether they are intact."""
     wanted = wanted_entries(_orders()) | _kept()
     found = list_entries(cache(), wanted, verify=verify)
     if as_json:
@@ -82,11 +82,11 @@ def list_(
 @artifacts.command("prune")
 def prune_(
     everything: Annotated[
-        bool, typer.Option("--all", help="Also sources and compiler caches: a build starts anew.")
+        bool, typer.Option("--all", help="Remove sources and compiler caches as well.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove from the cache what neither the catalogue nor a lab needs any more."""
+    """Remove entries from the cache that neither the catalogue nor a lab needs."""
     removed = prune(cache(), wanted_entries(_orders()), _kept(), everything=everything)
     if as_json:
         report.print_json({"removed": [{"name": i.name, "size": i.size} for i in removed]})

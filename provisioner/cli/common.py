@@ -1,4 +1,4 @@
-"""What commands share: options, which lab is meant, and running a recipe with progress."""
+"""Shared parts of commands: options, the choice of lab and spec, and running a recipe."""
 
 import json
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from provisioner.phases.host import InstallHostPackages
 from provisioner.queries.doctor import Choice, choose, doctor_of, lacks_only_qemu
 from provisioner.spec import LabSpec, parse_spec, read_spec
 
-# What is taken where nobody names a profile: virtual machines, if KVM can boot them here and all
-# that they are made of can be fetched.
+# The profiles for a command without one: the virtual profile if KVM boots a guest on this host and
+# all its sources can be reached, else the default profile.
 VIRTUAL_PROFILE = "centos7"
 DEFAULT_PROFILE = "embedded"
 
@@ -34,10 +34,10 @@ SpecFile = Annotated[
 
 
 def chosen_lab(name: str) -> Lab:
-    """The lab that is meant: by name, or the only one that there is.
+    """The lab of that name; without a name, the only existing lab.
 
     Raises:
-        UsageError: there is none, or there are several and none was named.
+        UsageError: no name was given, and there is no lab, or more than one.
     """
     if name:
         return Lab(name)
@@ -45,16 +45,16 @@ def chosen_lab(name: str) -> Lab:
     if len(labs) == 1:
         return labs[0]
     if not labs:
-        raise UsageError(f"there is no lab in {home()}", "", "Run `kubelab up` to make one.")
+        raise UsageError(f"there is no lab in {home()}", "", "Run `kubelab up` to create one.")
     names = ", ".join(lab.name for lab in labs)
     raise UsageError("which lab?", f"There are: {names}", "Pick one with --name NAME.")
 
 
 def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
-    """The spec that is meant: a file, a profile, the named lab's own, or the default profile.
+    """The spec of a file, a profile, the named lab or the default profile, in this order.
 
     Raises:
-        UsageError: no such profile, or both a profile and a file.
+        UsageError: there is no such profile, or both a profile and a file were given.
         SpecError: the spec is refused.
     """
     if profile and file:
@@ -76,7 +76,7 @@ def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
 
 
 def make_choice() -> Choice:
-    """Ask this host which profile it can run; QEMU is installed where nothing else is missing."""
+    """Ask this host which profile it can run; installs QEMU if nothing else is missing."""
     virtual = chosen_spec(VIRTUAL_PROFILE, None, "")
     context = make_context(Lab(virtual.name), virtual)
     findings = doctor_of(context)
@@ -87,7 +87,7 @@ def make_choice() -> Choice:
 
 
 def earlier_choice() -> Choice | None:
-    """The choice that a lab of this project began with, if it is still there."""
+    """The recorded choice of an existing lab, if any."""
     for lab in all_labs():
         if lab.choice_file.is_file():
             kept = json.loads(lab.choice_file.read_text(encoding="utf-8"))
@@ -96,13 +96,13 @@ def earlier_choice() -> Choice | None:
 
 
 def keep_choice(lab: Lab, choice: Choice) -> None:
-    """Record a choice in the lab that it led to."""
+    """Record a choice in the lab that was made by it."""
     lab.prepare()
     lab.write(lab.choice_file, json.dumps(choice.as_json(), indent=1))
 
 
 def existing(name: str) -> Context:
-    """The context of a lab that exists, as it was made: nothing of it is judged.
+    """The context of an existing lab; its stored spec is not checked against the catalogue.
 
     Raises:
         UsageError: there is no such lab.
@@ -111,18 +111,18 @@ def existing(name: str) -> Context:
     stored = lab.load_stored()
     if stored.unknown:
         keys = ", ".join(stored.unknown)
-        report.print_notice(f"this kubelab does not know what {lab.spec_file} says of {keys}.")
+        report.print_notice(f"this kubelab ignores unknown parts of {lab.spec_file}: {keys}.")
     return make_context(lab, stored.spec)
 
 
 def run_with_progress(
     recipe: Sequence[Phase], context: Context, command: str, *, keep_log: bool = True
 ) -> Outcome:
-    """Run a recipe as the only writer of the lab, with progress on stderr and events on disk.
+    """Run a recipe under the lab's lock, with progress on stderr and events on disk.
 
     Raises:
-        BusyError: another command is at work on the lab.
-        LabError: of the phase that failed.
+        BusyError: another command holds the lab.
+        LabError: a phase failed.
     """
     progress = report.Progress(report.err)
     with context.lab.locked(command):
@@ -138,7 +138,7 @@ def run_with_progress(
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """How a recipe went, as parts of a command's JSON document."""
+    """The phases of a recipe and the changes on each host, for a command's JSON document."""
     recap = outcome.context.recap
     return {
         "phases": [

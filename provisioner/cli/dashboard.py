@@ -1,4 +1,4 @@
-"""The command that leads to a lab's dashboard."""
+"""The command that opens a lab's dashboard."""
 
 import os
 import webbrowser
@@ -16,19 +16,19 @@ PORT = 8090
 
 
 class User(StrEnum):
-    """The accounts that come with a dashboard."""
+    """The service accounts of a dashboard."""
 
     ADMIN = "admin-user"
     VIEWER = "viewer"
 
 
 def _open(url: str) -> None:
-    """Open a browser where there is a screen for it."""
+    """Open a browser if there is a display."""
     if any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
         webbrowser.open(url)
 
 
-def _say(answer: dict[str, str], warnings: list[str], *, as_json: bool) -> None:
+def _print_answer(answer: dict[str, str], warnings: list[str], *, as_json: bool) -> None:
     if as_json:
         report.print_json({**answer, "warnings": warnings})
     else:
@@ -42,20 +42,21 @@ def _say(answer: dict[str, str], warnings: list[str], *, as_json: bool) -> None:
 def dashboard(
     name: Name = "",
     user: Annotated[
-        User | None, typer.Option(help="Whose token; default: admin-user, if it is asked for.")
+        User | None,
+        typer.Option(help="Account of the token; default: admin-user, if the page has a login."),
     ] = None,
     print_only: Annotated[
-        bool, typer.Option("--print", help="Print URL and token: no forward, no browser.")
+        bool, typer.Option("--print", help="Print URL and token only: no forward, no browser.")
     ] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the forward, here.")] = PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Local port of the forward.")] = PORT,
     as_json: Json = False,
 ) -> None:
-    """Lead to the dashboard: a port-forward until Ctrl-C where it needs one, URL and token."""
+    """Open the dashboard: print URL and token, and forward a port until Ctrl-C if needed."""
     context = existing(name)
     kubectl = context.kubectl
     page = find_page(kubectl)
     if page is None:
-        hint = "Put `dashboard: kube-web-view` into its spec, and run `kubelab up -f FILE`."
+        hint = "Add `dashboard: kube-web-view` to its spec, and run `kubelab up -f FILE`."
         raise LabError(f"lab {context.lab.name} has no dashboard", "", hint)
     whose = user or (User.ADMIN if page.login else None)
     url = page.url(context.first_control_plane.address, port)
@@ -63,17 +64,17 @@ def dashboard(
     answer |= {"user": whose or "", "token": make_token(kubectl, page, whose) if whose else ""}
     warnings = list(page.warnings(whose or ""))
     if print_only or page.opened:
-        _say(answer, warnings, as_json=as_json)
+        _print_answer(answer, warnings, as_json=as_json)
         if not print_only:
             _open(url)
         return
     try:
-        with forwarded(kubectl, page, port) as said:
-            _say(answer, warnings, as_json=as_json)
+        with forwarded(kubectl, page, port) as lines:
+            _print_answer(answer, warnings, as_json=as_json)
             report.err.print("Forwarding until Ctrl-C.")
             _open(url)
-            for _ in said:
+            for _ in lines:
                 pass
     except KeyboardInterrupt:
-        # The way in which it is meant to end.
+        # Ctrl-C is the normal end of the command.
         report.err.print("The forward has ended.")

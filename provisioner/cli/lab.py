@@ -1,4 +1,4 @@
-"""Commands that concern a whole lab."""
+"""Commands for a whole lab."""
 
 from dataclasses import replace
 from typing import Annotated, Any
@@ -36,19 +36,19 @@ from provisioner.spec import NO_DASHBOARD
 def _next_steps(named: str, node: str, *, dashboard: bool) -> str:
     """Commands to type once a lab is up."""
     steps = {
-        f"kubelab verify{named}": "prove that it works",
-        f"kubelab kubectl{named} -- get nodes": "talk to it",
-        f"kubelab ssh{named} {node}": "look into a machine",
+        f"kubelab verify{named}": "check that it works",
+        f"kubelab kubectl{named} -- get nodes": "use it",
+        f"kubelab ssh{named} {node}": "open a shell on a machine",
     }
     if dashboard:
-        steps[f"kubelab dashboard{named}"] = "see it in a browser"
+        steps[f"kubelab dashboard{named}"] = "open its dashboard"
     width = max(map(len, steps))
     lines = [f"  {command:<{width}}   {what}" for command, what in steps.items()]
-    return "\n".join(["", "The cluster is up. Commands to go on with:", *lines])
+    return "\n".join(["", "The cluster is up. Next commands:", *lines])
 
 
 def _warn_of_page(context: Context) -> None:
-    """Say who can see a dashboard that is there, and may not know it."""
+    """Print who can access the lab's dashboard, if it has one."""
     if context.spec.dashboard.name == NO_DASHBOARD:
         return
     page = find_page(context.kubectl)
@@ -62,14 +62,14 @@ def up(
     name: Annotated[str, typer.Option("--name", help="Name of the lab.")] = "",
     recreate_network: Annotated[
         bool,
-        typer.Option("--recreate-network", help="Take the pod network off first; pods restart."),
+        typer.Option("--recreate-network", help="Remove the pod network first; pods restart."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a lab up, or go on where an earlier run was stopped.
+    """Bring a lab up, or continue an interrupted run.
 
-    Without a profile or a file: the named lab's own spec, else what this host can run. Virtual
-    machines where KVM boots a guest, else machine containers; the reasons are shown.
+    Without a profile or a file it takes the named lab's own spec, else a profile for this host:
+    virtual machines if KVM boots a guest, else machine containers. It prints the reasons.
     """
     choice = None if profile or file or name else earlier_choice() or make_choice()
     spec = chosen_spec(choice.profile if choice else profile, file, name)
@@ -91,7 +91,7 @@ def up(
 
 
 def status(name: Name = "", as_json: Json = False) -> None:
-    """Show a lab as it is now."""
+    """Show the current state of a lab."""
     found = status_of(existing(name))
     if as_json:
         report.print_json(found)
@@ -110,7 +110,7 @@ def status(name: Name = "", as_json: Json = False) -> None:
 
 
 def _answer(findings: list[Finding], *, as_json: bool, code: int) -> None:
-    """Print findings, and leave with ``code`` if one of them is not well."""
+    """Print findings, and exit with ``code`` if one of them failed."""
     ok = all(finding.ok for finding in findings)
     if as_json:
         report.print_json({"ok": ok, "checks": [finding.as_json() for finding in findings]})
@@ -121,9 +121,9 @@ def _answer(findings: list[Finding], *, as_json: bool, code: int) -> None:
 
 
 def verify(name: Name = "", as_json: Json = False) -> None:
-    """Prove that the cluster works: nodes, pods, network, services, DNS, self-healing.
+    """Check that the cluster works: nodes, pods, network, services, DNS, self-healing.
 
-    Exit code 4 if it is up and something in it does not work.
+    The exit code is 4 if a check fails.
     """
     progress = report.VerifyProgress(report.err)
     context = replace(existing(name), listen=progress)
@@ -135,7 +135,7 @@ def verify(name: Name = "", as_json: Json = False) -> None:
 def plan(
     profile: Profile = "", file: SpecFile = None, name: Name = "", as_json: Json = False
 ) -> None:
-    """Show what `up` would fetch, build and do. Nothing is changed."""
+    """Show what `up` would fetch, build and do, without changing anything."""
     spec = chosen_spec(profile, file, name)
     steps = plan_of(make_context(Lab(spec.name), spec))
     if as_json:
@@ -147,7 +147,7 @@ def plan(
 
 
 def doctor(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
-    """Ask this host whether it can run a lab. Exit code 3 if it cannot."""
+    """Check whether this host can run a lab. The exit code is 3 if it cannot."""
     spec = chosen_spec(profile, file, "")
     findings = doctor_of(make_context(Lab(spec.name), spec))
     _answer(findings, as_json=as_json, code=3)
@@ -158,11 +158,11 @@ def destroy(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove a lab: its machines, its network and its files. Caches stay."""
+    """Remove a lab: its machines, its network and its files. The cache is kept."""
     lab = chosen_lab(name)
     if not lab.exists:
-        # Nothing says so but this command: a name that was mistyped destroys nothing.
-        raise UsageError(f"no lab named {lab.name!r}", "", "`kubelab status` names the labs.")
+        # An error, so that a mistyped name is not taken for a lab that is gone.
+        raise UsageError(f"no lab named {lab.name!r}", "", "`kubelab status` lists the labs.")
     if not yes and not typer.confirm(f"Destroy lab {lab.name} with all its machines?"):
         raise typer.Exit(1)
     context = existing(lab.name)

@@ -1,4 +1,4 @@
-"""Commands about one node: its pods away and back, itself out of the cluster and back."""
+"""Commands for one node: drain, uncordon, reset, rejoin."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -17,24 +17,26 @@ node = typer.Typer(help="One node: drain, uncordon, reset, rejoin.", no_args_is_
 
 NodeName = Annotated[str, typer.Argument(help="Name of the node.")]
 Timeout = Annotated[int, typer.Option(min=1, help="Seconds that pods may take to end.")]
-Force = Annotated[bool, typer.Option("--force", help="Lose pods that nothing starts again.")]
+Force = Annotated[bool, typer.Option("--force", help="Delete pods that have no controller.")]
 EmptyDir = Annotated[
-    bool, typer.Option("--delete-emptydir-data", help="Lose what pods keep in emptyDir volumes.")
+    bool, typer.Option("--delete-emptydir-data", help="Delete the data of emptyDir volumes.")
 ]
 
 
 def checked_node(context: Context, name: str) -> None:
-    """See that the lab has a node of that name.
+    """Check that the lab has a node of that name.
 
     Raises:
-        UsageError: it has not; names those that it has, or the lab whose node it is.
+        UsageError: there is no such node; names the lab's nodes, and other labs that have it.
     """
     names = [found.name for found in context.spec.nodes]
     if name in names:
         return
     others = [lab for lab in all_labs() if lab.name != context.lab.name]
     owners = [x.name for x in others if name in {n.name for n in x.load_spec().nodes}]
-    also = f"\n{name} is a node of lab {', '.join(owners)}: pick it with --name." if owners else ""
+    also = (
+        f"\n{name} is a node of lab {', '.join(owners)}: select it with --name." if owners else ""
+    )
     raise UsageError(
         f"lab {context.lab.name} has no node named {name!r}",
         f"Nodes: {', '.join(names)}{also}",
@@ -57,7 +59,7 @@ def _carry_out(
         report.print_notice(f"{host}: {what.strip()}.")
 
 
-def _gives_up(*, timeout: int, force: bool, emptydir: bool) -> dict[str, Any]:
+def _drain_variables(*, timeout: int, force: bool, emptydir: bool) -> dict[str, Any]:
     return {
         "drain_timeout": timeout,
         "drain_force": force,
@@ -74,16 +76,16 @@ def drain(
     delete_emptydir_data: EmptyDir = False,
     as_json: Json = False,
 ) -> None:
-    """Move a node's pods away and keep new ones off it; DaemonSets stay."""
+    """Move a node's pods to other nodes and keep new pods off it. DaemonSets stay."""
     context = existing(name)
     checked_node(context, node_name)
-    given = _gives_up(timeout=timeout, force=force, emptydir=delete_emptydir_data)
+    given = _drain_variables(timeout=timeout, force=force, emptydir=delete_emptydir_data)
     _carry_out(drain_recipe(node_name, given), context, "node-drain", node_name, as_json=as_json)
 
 
 @node.command()
 def uncordon(node_name: NodeName, name: Name = "", as_json: Json = False) -> None:
-    """Let pods back onto a node that was drained."""
+    """Allow pods on a drained node again."""
     context = existing(name)
     checked_node(context, node_name)
     recipe = uncordon_recipe(node_name)
@@ -99,32 +101,36 @@ def reset(
     delete_emptydir_data: EmptyDir = False,
     lose_cluster: Annotated[
         bool,
-        typer.Option("--lose-cluster", help="The control plane too, and etcd with all it knows."),
+        typer.Option(
+            "--lose-cluster", help="Reset the control plane too; all data in etcd is lost."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Take a worker out: drain, kubeadm reset, and nothing of the cluster left on its machine."""
+    """Remove a worker: drain it, reset it, and clean its machine of the cluster's files."""
     context = existing(name)
     checked_node(context, node_name)
     if node_name == context.first_control_plane.name and not lose_cluster:
         raise UsageError(
             f"{node_name} is the control plane",
-            "With it goes etcd, and with that every object of the cluster. Workers would have to"
-            " join a new one.",
-            "If that is what you want, say --lose-cluster.",
+            "A reset removes etcd, and with it every object of the cluster. Workers would have to"
+            " join a new cluster.",
+            "If you want that, add --lose-cluster.",
         )
-    given = _gives_up(timeout=timeout, force=force, emptydir=delete_emptydir_data)
+    given = _drain_variables(timeout=timeout, force=force, emptydir=delete_emptydir_data)
     given["reset_control_plane"] = lose_cluster
     _carry_out(reset_recipe(node_name, given), context, "node-reset", node_name, as_json=as_json)
 
 
 @node.command()
 def rejoin(node_name: NodeName, name: Name = "", as_json: Json = False) -> None:
-    """Bring a worker back: after a reset, half joined, or known under another Node object."""
+    """Join a worker again: after a reset, a partial join, or with a stale Node object."""
     context = existing(name)
     checked_node(context, node_name)
     if node_name == context.first_control_plane.name:
         raise UsageError(
-            f"{node_name} is the control plane", "Workers join it.", "Run `kubelab up` to mend it."
+            f"{node_name} is the control plane",
+            "Workers join it.",
+            "Run `kubelab up` to repair it.",
         )
     _carry_out(rejoin_recipe(node_name), context, "node-rejoin", node_name, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Commands that stop and start a lab, and that keep and bring back its state."""
+"""Commands that stop and start a lab, and that save and restore snapshots."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from provisioner.context import snapshots_of
 from provisioner.phases.base import Phase
 from provisioner.recipes import START, STOP, restore_recipe, save_recipe
 
-snapshot = typer.Typer(help="Keep the state of a lab, and go back to it.", no_args_is_help=True)
+snapshot = typer.Typer(help="Save and restore the state of a lab.", no_args_is_help=True)
 
 SnapshotName = Annotated[str, typer.Argument(help="Name of the snapshot.")]
 
@@ -26,24 +26,24 @@ def _carry_out(recipe: Sequence[Phase], command: str, name: str, *, as_json: boo
 
 
 def stop(name: Name = "", as_json: Json = False) -> None:
-    """Shut all machines down. Their disks and the cluster's state stay; `kubelab start` goes on."""
+    """Shut all machines down. Disks and the cluster's state stay; `kubelab start` continues."""
     _carry_out(STOP, "stop", name, as_json=as_json)
 
 
 def start(name: Name = "", as_json: Json = False) -> None:
-    """Start a stopped lab, also after this host was restarted; every node is Ready then."""
+    """Start a stopped lab, also after a restart of this host, and wait for all nodes."""
     _carry_out(START, "start", name, as_json=as_json)
 
 
 @snapshot.command()
 def save(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False) -> None:
-    """Save the state of all machines at one moment; virtual machines, with their programs."""
+    """Save the state of all machines; running virtual machines are saved with their memory."""
     _carry_out(save_recipe(snapshot_name), "snapshot-save", name, as_json=as_json)
 
 
 @snapshot.command()
 def restore(snapshot_name: SnapshotName, name: Name = "", as_json: Json = False) -> None:
-    """Go back to a snapshot, and wait until every node is Ready. What came after it is lost."""
+    """Restore a snapshot and wait until every node is Ready. All later changes are lost."""
     _carry_out(restore_recipe(snapshot_name), "snapshot-restore", name, as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""Commands about lab specs, and about what goes together."""
+"""Commands for lab specs and for the compatibility matrix."""
 
 import json
 from typing import Annotated
@@ -15,9 +15,9 @@ spec = typer.Typer(help="Lab specs.", no_args_is_help=True)
 
 def compat(
     as_json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="As the page of the docs.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/compat.md.")] = False,
 ) -> None:
-    """Show what goes together: operating systems, Kubernetes, and all between them."""
+    """Show which operating systems and versions of Kubernetes are compatible, and the rules."""
     if as_json:
         report.print_json({"matrix": matrix(), "rules": [vars(rule) for rule in RULES]})
         return
@@ -38,7 +38,7 @@ def schema() -> None:
 
 @spec.command()
 def check(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
-    """Read a spec and say what is wrong with it. Exit code 2 if anything is."""
+    """Check a spec and print its faults. The exit code is 2 if there are any."""
     found = chosen_spec(profile, file, "")
     if as_json:
         report.print_json(found.model_dump())

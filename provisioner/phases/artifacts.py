@@ -1,4 +1,4 @@
-"""Phases about artifacts: a lab's are built, or those that it was made of are taken."""
+"""Phases for artifacts: build those of a spec, or take those that a lab was made of."""
 
 import os
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from provisioner.phases.base import Done, Phase
 
 
 def built(context: Context) -> ArtifactSet:
-    """The artifacts that an earlier phase left.
+    """The artifacts of an earlier phase.
 
     Raises:
-        LabError: they were not built.
+        LabError: no earlier phase built or took any.
     """
     if context.artifacts is None:
         raise LabError("no artifact set", "", "Run `kubelab artifacts build` first.")
@@ -25,7 +25,7 @@ def built(context: Context) -> ArtifactSet:
 
 
 def _place_kubectl(context: Context, folder: Path) -> None:
-    """Put kubectl where the commands of a lab find it."""
+    """Link kubectl into the lab's folder, where its commands look for it."""
     kubectl = context.lab.kubectl
     kubectl.parent.mkdir(parents=True, exist_ok=True)
     kubectl.unlink(missing_ok=True)
@@ -33,13 +33,13 @@ def _place_kubectl(context: Context, folder: Path) -> None:
 
 
 class BuildArtifacts(Phase):
-    """Build binaries, images and the machine root that are missing; verify those that are there."""
+    """Build missing binaries, images and machine root; verify the existing ones."""
 
     key = "artifacts"
     title = "Artifacts"
 
     def run(self, context: Context) -> Done:
-        """Build them, and record in the lab, if there is one, what it is made of.
+        """Build the artifacts; if the lab exists, record in it what it is made of.
 
         Raises:
             LabError: a source cannot be reached, or a build failed.
@@ -61,16 +61,16 @@ class BuildArtifacts(Phase):
                 found.folder, found.machine_root, found.box, found.docker_store, found.entries
             )
             context.lab.record_artifacts(record)
-        said = f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"
-        return Done(said, artifacts=found)
+        summary = f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"
+        return Done(summary, artifacts=found)
 
 
 @dataclass
 class TakeArtifacts(Phase):
-    """Take the artifacts that the lab was made of; build them again only where they are gone.
+    """Take the artifacts that the lab was made of; build them again only if they are gone.
 
-    So a lab can be started by a kubelab whose catalogue has forgotten its version. ``for_roles`` is
-    for recipes that run playbooks: they need a manifest of today's schema.
+    So a later kubelab can start a lab whose version its catalogue no longer has. ``for_roles`` is
+    for recipes that run playbooks: roles need a manifest of the current schema.
     """
 
     for_roles: bool = False
@@ -78,10 +78,10 @@ class TakeArtifacts(Phase):
     title: str = "Artifacts"
 
     def run(self, context: Context) -> Done:
-        """Take them.
+        """Take the recorded artifacts.
 
         Raises:
-            LabError: they are gone, and could not be built again.
+            LabError: the artifacts are gone, and could not be built again.
         """
         record = context.lab.artifacts
         if record is None or (self.for_roles and record.schema != SCHEMA):

@@ -1,7 +1,7 @@
-"""What a phase is, and how a list of them is run.
+"""The base class of phases, and the function that runs a list of them.
 
-A phase asks the machines whether it is needed; nothing remembers that it was done. So a run that
-was stopped anywhere is picked up by running the same list again.
+A phase asks the machines whether it is needed; no record says that it was done. So running the
+same list again continues an interrupted run.
 """
 
 import time
@@ -19,7 +19,7 @@ NOTHING_TO_DO = "nothing to do"
 
 @dataclass(frozen=True)
 class Done:
-    """What a phase did, in a few words, and what it leaves for the phases after it."""
+    """The result of a phase: a summary in a few words, and data for later phases."""
 
     said: str = ""
     artifacts: ArtifactSet | None = None
@@ -33,22 +33,22 @@ class Phase(ABC):
     title: str
 
     def needed(self, context: Context) -> bool:
-        """Whether there is anything to do; asks what is true now."""
+        """Whether there is anything to do, from the current state."""
         del context
         return True
 
     @abstractmethod
     def run(self, context: Context) -> Done:
-        """Do it.
+        """Do the work of the phase.
 
         Raises:
-            LabError: it could not be done; what was done stays for the next run.
+            LabError: the phase failed; the next run continues from what was done.
         """
 
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """How a phase went; ``seconds`` is wall-clock time."""
+    """The duration and the outcome of a phase; ``seconds`` is wall-clock time."""
 
     key: str
     title: str
@@ -58,7 +58,7 @@ class PhaseTime:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a recipe went, and what its phases left."""
+    """The times of a recipe's phases, and the context after the last phase."""
 
     times: tuple[PhaseTime, ...]
     context: Context
@@ -68,7 +68,7 @@ def run_recipe(recipe: Sequence[Phase], context: Context) -> Outcome:
     """Run the phases in order.
 
     Raises:
-        LabError: of the phase that failed; those after it did not start.
+        LabError: a phase failed; later phases did not start.
     """
     times = []
     for phase in recipe:

@@ -1,4 +1,4 @@
-"""Phases that make machines a cluster, by Ansible."""
+"""Phases that run Ansible to turn machines into a cluster."""
 
 import json
 import time
@@ -19,7 +19,7 @@ COMPARE = "Compare the lab with what the last run left"
 
 @dataclass
 class RunPlaybook(Phase):
-    """Run one of our playbooks on the lab, or on one node of it."""
+    """Run one of kubelab's playbooks on the lab, or on the nodes of ``limit``."""
 
     playbook: str = "site.yml"
     key: str = "cluster"
@@ -28,7 +28,7 @@ class RunPlaybook(Phase):
     variables: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, context: Context) -> Done:
-        """Run it.
+        """Run the playbook.
 
         Raises:
             LabError: a task failed; names host, task and reason.
@@ -48,10 +48,10 @@ class RunPlaybook(Phase):
 
 @dataclass
 class SetUpCluster(RunPlaybook):
-    """Let the roles make machines a cluster, unless all is as it was when they had done so."""
+    """Run the roles, unless the lab is unchanged since their last run."""
 
     def run(self, context: Context) -> Done:
-        """Compare what is true now with the end of the last run; run the playbook if it differs.
+        """Compare the lab with the fingerprint of the last run; run the playbook if it differs.
 
         Raises:
             LabError: a task failed; names host, task and reason.
@@ -59,28 +59,28 @@ class SetUpCluster(RunPlaybook):
         lab, inputs = context.lab, _inputs(context)
         kept = lab.fingerprint.read_text(encoding="utf-8") if lab.fingerprint.exists() else "{}"
         known = json.loads(kept)
-        touched = "made anew"
+        touched = "no fingerprint of the same inputs"
         if known.get("inputs") == inputs:
             context.listen(Event(self.key, COMPARE, "start"))
             begin, now = time.monotonic(), _fingerprint(context, well=True)
-            touched = difference(known["found"], now) if now else "not everything is well"
+            touched = difference(known["found"], now) if now else "not everything is Ready"
             seconds = round(time.monotonic() - begin, 3)
             context.listen(Event(self.key, COMPARE, "ok", "", seconds, touched))
         if not touched:
             recap = Recap({node.name: {"changed": 0} for node in context.spec.nodes})
-            return Done("changed=0 (all is as the last run left it)", recap=recap)
+            return Done("changed=0 (unchanged since the last run)", recap=recap)
         lab.fingerprint.unlink(missing_ok=True)
         done = super().run(context)
-        # A pod of kube-proxy may not be Ready yet; the next run wants it to be.
+        # A pod of kube-proxy may not be Ready yet. The next run requires that it is.
         if now := _fingerprint(context, well=False):
             lab.write(lab.fingerprint, json.dumps({"inputs": inputs, "found": now}, indent=1))
         return done
 
 
 def _inputs(context: Context) -> str:
-    """What stands for all that the roles are told: themselves, the inventory, the set."""
+    """The digest of the roles and all their inputs: the inventory and the set's manifest."""
     inventory = context.lab.inventory.read_text(encoding="utf-8")
-    # What the roles write there is asked for by whoever uses it.
+    # The kubeconfig is an output of the roles, so its content is not an input.
     texts = [inventory.replace(str(context.lab.kubeconfig), "")]
     if context.artifacts is not None:
         texts.append((context.artifacts.folder / "manifest.json").read_text(encoding="utf-8"))
@@ -89,7 +89,7 @@ def _inputs(context: Context) -> str:
 
 
 def _fingerprint(context: Context, *, well: bool) -> Mapping[str, list[str]] | None:
-    """The fingerprint; None where there is no whole cluster to take it of."""
+    """The fingerprint of the lab; None if a machine or the API does not answer."""
     try:
         return take(context.provider, context.spec.machines, context.kubectl, well=well)
     except LabError:
@@ -98,12 +98,12 @@ def _fingerprint(context: Context, *, well: bool) -> Mapping[str, list[str]] | N
 
 @dataclass
 class RetireNetwork(RunPlaybook):
-    """Take the pod network off a lab that is up, for another one to come."""
+    """Remove the pod network of a running lab, so that another can be installed."""
 
     playbook: str = "retire.yml"
     key: str = "network"
     title: str = "Old network"
 
     def needed(self, context: Context) -> bool:
-        """Whether there is a cluster that could have one."""
+        """Whether there is a cluster."""
         return context.lab.kubeconfig.exists()

@@ -1,4 +1,4 @@
-"""Phases that look after this host: whether it can serve at all, and what must be installed."""
+"""Phases for this host: check whether it can run the lab, and install its packages."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from provisioner.host_packages import install_packages, missing_packages
 from provisioner.model import Event, Finding
 from provisioner.phases.base import Done, Phase
 
-# The question about programs, which come with the host packages.
+# The name of the provider's question about programs. Host packages install those programs.
 PROGRAMS = "tools"
 
 
 def uses_of(context: Context) -> tuple[str, ...]:
-    """What a lab wants host packages for."""
+    """The groups of host packages that a lab needs."""
     return ("build", context.spec.provider.name)
 
 
 def refuse(findings: list[Finding]) -> None:
-    """Turn findings that are not well into one error.
+    """Raise one error for all failed findings.
 
     Raises:
-        HostError: names each, with what to type.
+        HostError: a finding failed; has the name, detail and hint of each.
     """
     bad = [finding for finding in findings if not finding.ok]
     if bad:
@@ -33,27 +33,27 @@ def refuse(findings: list[Finding]) -> None:
 
 
 class CheckHost(Phase):
-    """Ask the provider whether this host can serve, before anything is installed or made."""
+    """Ask the provider whether this host can run its machines, before anything is changed."""
 
     key = "host"
     title = "Host"
 
     def run(self, context: Context) -> Done:
-        """Put the provider's questions.
+        """Ask the provider's questions.
 
         Raises:
-            HostError: this host cannot serve.
+            HostError: this host cannot run the lab.
         """
         findings = context.provider.probe()
         if missing_packages(context.catalog, uses_of(context)):
             findings = [finding for finding in findings if finding.name != PROGRAMS]
         refuse(findings)
-        return Done(f"{len(findings)} questions answered well")
+        return Done(f"{len(findings)} checks passed")
 
 
 @dataclass
 class InstallHostPackages(Phase):
-    """Install what this host needs to build artifacts and to run machines, and for ``more``."""
+    """Install the host packages for builds, for the provider, and for the groups in ``more``."""
 
     more: tuple[str, ...] = ()
     key = "host-packages"
@@ -67,7 +67,7 @@ class InstallHostPackages(Phase):
         return bool(self._missing(context))
 
     def run(self, context: Context) -> Done:
-        """Install them.
+        """Install the missing packages.
 
         Raises:
             CommandError: the package manager failed.

@@ -1,4 +1,4 @@
-"""The phase that writes the inventory which playbooks read."""
+"""The phase that writes the inventory for playbooks."""
 
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ from provisioner.phases.machines import set_on_nodes
 
 
 class WriteInventory(Phase):
-    """Write the inventory: it is compared, and only written where it differs."""
+    """Write the inventory if it differs from the existing one."""
 
     key = "inventory"
     title = "Inventory"
 
     def run(self, context: Context) -> Done:
-        """Render and write it.
+        """Render and write the inventory.
 
         Raises:
             LabError: there is no artifact set.

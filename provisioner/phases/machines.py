@@ -1,4 +1,4 @@
-"""Phases that make, stop and remove machines."""
+"""Phases that create, stop and remove machines."""
 
 import shutil
 from pathlib import Path
@@ -9,58 +9,58 @@ from provisioner.model import MachineImage
 from provisioner.phases.artifacts import built
 from provisioner.phases.base import Done, Phase
 
-# Where machines see all artifact sets, also those that are made while they run.
+# The mount point of all artifact sets in machines, including sets that are made later.
 SETS_ON_NODES = "/var/lib/kubelab/sets"
 
 
 def image_of(context: Context) -> MachineImage:
-    """What the artifacts of a lab make machines from.
+    """The image that new machines of a lab are made from.
 
     Raises:
-        LabError: they were not built.
+        LabError: no phase built it.
     """
     found = built(context)
     path = found.box or found.machine_root
     if path is None:
         raise LabError("no image for machines", "", "Run `kubelab artifacts build` first.")
-    # The entry's name has the content key: another content is another box to vagrant.
+    # The entry's name contains the content key, so vagrant sees changed content as a new box.
     name = path.parent.name.replace("@", "-")
     mounts = {found.folder.parent: SETS_ON_NODES}
     return MachineImage(name, path, mounts, found.docker_store)
 
 
 def set_on_nodes(folder: Path) -> str:
-    """Where machines that see folders of this host have the set that is in ``folder`` here."""
+    """The path in machines of the set in ``folder``, for machines that mount host folders."""
     return f"{SETS_ON_NODES}/{folder.name}"
 
 
 class SaveSpec(Phase):
-    """Keep the resolved spec: from here on the lab exists, and destroy finds what it made."""
+    """Save the resolved spec. From here on the lab exists, so destroy finds its machines."""
 
     key = "spec"
     title = "Spec"
 
     def needed(self, context: Context) -> bool:
-        """Whether the lab is new, or its spec is another one."""
+        """Whether the lab is new, or its spec changed."""
         if not context.lab.exists:
             return True
         return context.lab.spec_file.read_text() != context.lab.spec_text(context.spec)
 
     def run(self, context: Context) -> Done:
-        """Write it."""
+        """Write the spec."""
         context.lab.prepare()
         context.lab.save_spec(context.spec)
         return Done(str(context.lab.spec_file))
 
 
 class CreateMachines(Phase):
-    """Bring every machine up, until it answers SSH; one that runs is only asked."""
+    """Create or start every machine and wait until it answers SSH."""
 
     key = "machines"
     title = "Machines"
 
     def run(self, context: Context) -> Done:
-        """Create or start them.
+        """Create or start the machines.
 
         Raises:
             LabError: a machine did not come up.
@@ -76,40 +76,40 @@ class CreateMachines(Phase):
 
 
 class DestroyMachines(Phase):
-    """Remove the machines, their network and the lab's files, also what a killed run left."""
+    """Remove the machines, their network and the lab's files, also those of a killed run."""
 
     key = "destroy"
     title = "Destroy"
 
     def run(self, context: Context) -> Done:
-        """Destroy them, then the lab's folder.
+        """Destroy the machines, then the lab's folder.
 
         Raises:
-            LabError: something would not go.
+            LabError: a machine or the folder could not be removed.
         """
         context.provider.destroy(context.listen)
         shutil.rmtree(context.lab.dir, ignore_errors=True)
         if context.lab.dir.exists():
             raise LabError(
-                f"{context.lab.dir} could not be removed whole",
-                "Something in it is mounted or held open.",
-                f"Look with `lsof +D {context.lab.dir}`, then run `kubelab destroy` again.",
+                f"{context.lab.dir} could not be removed",
+                "Something in it is mounted or open.",
+                f"Find it with `lsof +D {context.lab.dir}`, then run `kubelab destroy` again.",
             )
         return Done(f"lab {context.lab.name} is gone")
 
 
 class StopMachines(Phase):
-    """Shut every machine down; disks and state stay."""
+    """Shut every machine down. Disks and state stay."""
 
     key = "stop"
     title = "Stop"
 
     def needed(self, context: Context) -> bool:
-        """Whether one runs, or is only paused."""
+        """Whether a machine is running or paused."""
         return any(m.state in ("running", "paused") for m in context.provider.machines())
 
     def run(self, context: Context) -> Done:
-        """Stop the workers first: the control plane is there for them until they are gone."""
+        """Stop the workers first, because they need the control plane until they are down."""
         for role in ("worker", "control-plane"):
             nodes = [node for node in context.spec.machines if node.role == role]
             context.provider.stop(nodes, context.listen)

@@ -1,4 +1,4 @@
-"""Phases that wait for nodes of a cluster that is there already."""
+"""Phases that wait for the nodes of an existing cluster."""
 
 from collections.abc import Sequence
 
@@ -16,24 +16,24 @@ def _wait_for(context: Context, names: Sequence[str]) -> None:
 
 
 class WakeControlPlane(Phase):
-    """Let the control plane come up alone, where machines are slow.
+    """Start the control plane before the workers if machines are slow.
 
-    An API server whose etcd is kept waiting ends itself after twenty seconds, and is tried again
-    later each time: emulated machines that all start at once may keep it so for half an hour.
+    The API server exits if etcd does not answer for twenty seconds, and each restart is delayed
+    longer. With emulated machines that all start at once this may go on for half an hour.
     """
 
     key = "control-plane"
     title = "Control plane"
 
     def needed(self, context: Context) -> bool:
-        """Whether it is a part of a cluster, and stopped."""
+        """Whether the cluster exists and its control plane is stopped or paused."""
         if context.provider.traits.slowness <= 1 or not context.lab.kubeconfig.exists():
             return False
         states = {m.name: m.state for m in context.provider.machines()}
         return states[context.first_control_plane.name] in ("stopped", "paused")
 
     def run(self, context: Context) -> Done:
-        """Start it, and wait until its node is Ready.
+        """Start the machine, and wait until its node is Ready.
 
         Raises:
             LabError: the machine did not come up, or the node did not come back.
@@ -45,22 +45,22 @@ class WakeControlPlane(Phase):
 
 
 class WaitForNodes(Phase):
-    """Wait until every node is Ready by a heartbeat that is newer than this command."""
+    """Wait until every node is Ready and has sent a heartbeat since the start of the command."""
 
     key = "ready"
     title = "Ready"
 
     def needed(self, context: Context) -> bool:
-        """Whether a cluster runs: machines may have none yet, or a snapshot be of stopped ones."""
+        """Whether a cluster runs: there may be none, or a snapshot may have stopped machines."""
         if not context.lab.kubeconfig.exists():
             return False
         return any(machine.state == "running" for machine in context.provider.machines())
 
     def run(self, context: Context) -> Done:
-        """Wait.
+        """Wait for the nodes.
 
         Raises:
-            LabError: a node did not come back; names it.
+            LabError: a node did not become Ready in time; names it.
         """
         names = [node.name for node in context.spec.nodes]
         _wait_for(context, names)

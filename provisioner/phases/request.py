@@ -1,4 +1,4 @@
-"""The phase that refuses what a lab cannot take, before anything is changed."""
+"""The phase that refuses invalid requests before anything is changed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +11,18 @@ from provisioner.errors import SpecError
 from provisioner.phases.base import Done, Phase
 from provisioner.spec import LabSpec, Weave
 
-# As the role cni has it for those who run Ansible alone.
+# The same limits as in the role cni, which checks them for users of Ansible alone.
 PASSWORD_LENGTH = 16
 PASSWORD_LETTERS = 8
-# What a lab that is there may get anew: by kubelab's own playbooks, without new machines.
+# Keys of the spec that can change in an existing lab without new machines.
 CHANGEABLE = frozenset({"spec_version", "nodes", "dashboard", "addons"})
 
 
 @dataclass
 class CheckRequest(Phase):
-    """See that the lab can take the spec, and that what the spec names on this host is right.
+    """Check that the lab can change to the spec, and check the files that the spec names.
 
-    With ``recreate`` a lab may also get another pod network.
+    With ``recreate`` the pod network may change as well.
     """
 
     recreate: bool = False
@@ -30,27 +30,27 @@ class CheckRequest(Phase):
     title = "Request"
 
     def run(self, context: Context) -> Done:
-        """Compare the spec with the lab's own, and look at files, sums and passwords.
+        """Compare the spec with the lab's own, and check files, checksums and passwords.
 
         Raises:
-            SpecError: names the keys that differ, or key and file and what is wrong with it.
+            SpecError: the lab cannot change to the spec, or an input is wrong; names the key.
         """
         before = context.lab.load_spec() if context.lab.exists else None
         if before:
             _refuse_change(before, context.spec, recreate=self.recreate)
-        # What was built from files of this host is kept, and they may be gone by now.
+        # An unchanged lab needs no inputs: its builds are in the cache, and files may be gone.
         if self.recreate or before is None or before.dashboard != context.spec.dashboard:
             _refuse_inputs(context)
-        return Done("a new lab" if before is None else "the lab takes it")
+        return Done("a new lab" if before is None else "the lab can take it")
 
 
 def _words(options: dict[str, Any]) -> str:
-    """The options of a pod network, as a person would write them."""
+    """The options of a pod network in readable form."""
     return ", ".join(f"{key} {value}" for key, value in options.items())
 
 
 def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
-    """A lab keeps the spec that it was made from, but for added workers and what runs in it.
+    """Refuse changes of a lab's spec other than added workers, another dashboard or addons.
 
     Raises:
         SpecError: names the keys that differ.
@@ -67,21 +67,21 @@ def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
     if set(keys) <= {"cni", "artifacts"} and "cni" in keys:
         raise SpecError(
             f"lab {spec.name} has another pod network: {_words(old['cni'])}",
-            "Pods keep the addresses of the network that they were made in; another one cuts them"
-            " off until each is started anew.",
-            "Add --recreate-network to do so: the old network is removed on every node, every pod"
-            " that has an address of it is started anew, and nothing answers meanwhile.",
+            "Pods keep their addresses of the old network, so another network cuts them off until"
+            " each is restarted.",
+            "Add --recreate-network to do so: it removes the old network on every node and"
+            " restarts every pod that has an address of it. No pod answers meanwhile.",
         )
     raise SpecError(
         f"lab {spec.name} was made from another spec",
-        f"These parts differ: {', '.join(keys)}. A lab that is there only takes more workers,"
+        f"These parts differ: {', '.join(keys)}. An existing lab only takes more workers,"
         " another dashboard, and other addons.",
-        f"Run `kubelab destroy --name {spec.name}` first, or give the new one another --name.",
+        f"Run `kubelab destroy --name {spec.name}` first, or give the new lab another --name.",
     )
 
 
 def cluster_stays(old: LabSpec, new: LabSpec) -> bool:
-    """Whether what the cluster itself is made of is the same by both specs."""
+    """Whether both specs have the same components, except dashboard and addons, and builds."""
 
     def parts(spec: LabSpec) -> tuple[object, ...]:
         catalog = workshop_of(spec.artifacts).catalog
@@ -94,9 +94,9 @@ def cluster_stays(old: LabSpec, new: LabSpec) -> bool:
 
 
 def _password_fault(file: Path) -> tuple[str, str]:
-    """Why a file is no place for a password or has a weak one, and what to do; empty if neither."""
+    """The fault of a password file, and a hint; both are empty if there is none."""
     better = f"Use at least {PASSWORD_LENGTH} characters, {PASSWORD_LETTERS} of them different,"
-    better += " or leave the key out for a password made at random."
+    better += " or leave the key out for a random password."
     try:
         mode = file.stat().st_mode
         password = file.read_text(encoding="utf-8").strip()
@@ -105,15 +105,15 @@ def _password_fault(file: Path) -> tuple[str, str]:
     if mode & 0o077:
         return "Others can read it.", f"Run `chmod 600 {file}`."
     if len(password) < PASSWORD_LENGTH or len(set(password)) < PASSWORD_LETTERS:
-        return "The password in it is too weak to encrypt with.", better
+        return "The password in it is too weak.", better
     return "", ""
 
 
 def _refuse_inputs(context: Context) -> None:
-    """Refuse a file that is not what the spec says, a download without a sum, a weak password.
+    """Refuse a wrong file, a download without a checksum, and a weak password.
 
     Raises:
-        SpecError: names key and file, and what is wrong with it.
+        SpecError: an input is wrong; names its key and file.
     """
     cni = context.spec.cni
     if isinstance(cni, Weave) and cni.encryption and cni.password_file:

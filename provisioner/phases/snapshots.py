@@ -1,27 +1,27 @@
-"""Phases that keep and bring back the state of a whole lab."""
+"""Phases that save and restore snapshots of a lab."""
 
 from dataclasses import dataclass
 
 from provisioner.context import Context, snapshots_of
 from provisioner.phases.base import Done, Phase
 
-# Where kubeadm puts the administrator's kubeconfig, and what cat ends with where it is missing.
+# The path of kubeadm's administrator kubeconfig, and the exit code of cat if it is missing.
 ADMIN, MISSING = "/etc/kubernetes/admin.conf", 1
 
 
 @dataclass
 class SaveSnapshot(Phase):
-    """Keep the state of all machines together."""
+    """Save the state of all machines at one moment."""
 
     name: str
     key: str = "snapshot"
     title: str = "Save"
 
     def run(self, context: Context) -> Done:
-        """Save it.
+        """Save the snapshot.
 
         Raises:
-            LabError: there is one of that name, or the provider has no snapshots.
+            LabError: the name is taken, or the provider has no snapshots.
         """
         snapshots_of(context).save(self.name, context.listen)
         return Done(self.name)
@@ -29,29 +29,29 @@ class SaveSnapshot(Phase):
 
 @dataclass
 class RestoreSnapshot(Phase):
-    """Bring all machines back to a snapshot."""
+    """Restore all machines from a snapshot."""
 
     name: str
     key: str = "restore"
     title: str = "Restore"
 
     def run(self, context: Context) -> Done:
-        """Restore it.
+        """Restore the snapshot.
 
         Raises:
-            LabError: there is none of that name.
+            LabError: there is no snapshot of that name.
         """
         snapshots_of(context).restore(self.name, context.listen)
         _follow_kubeconfig(context)
         asleep = [m.name for m in context.provider.machines() if m.state != "running"]
-        more = f"; stopped, as it was: {', '.join(asleep)} (`kubelab start`)" if asleep else ""
+        more = f"; stopped as saved: {', '.join(asleep)} (`kubelab start`)" if asleep else ""
         return Done(f"{self.name}{more}")
 
 
 def _follow_kubeconfig(context: Context) -> None:
-    """Have the kubeconfig of the cluster that is on the machines now, or none without a cluster.
+    """Fetch the kubeconfig from the control plane; remove the lab's if there is none.
 
-    Another cluster may have been made on them since the snapshot was saved.
+    The snapshot may be of another cluster than the one that the lab's kubeconfig is for.
     """
     plane, kubeconfig = context.first_control_plane, context.lab.kubeconfig
     states = {machine.name: machine.state for machine in context.provider.machines()}

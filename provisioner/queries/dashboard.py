@@ -1,4 +1,4 @@
-"""The dashboard of a lab that is up: what the cluster says of it, and tokens for it."""
+"""The dashboard of a running lab: its address, tokens for it, and a port-forward to it."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from provisioner.checks.kubectl import Kubectl
 from provisioner.errors import LabError
 from provisioner.shell import WITH_US, stream
 
-# As the role dashboard has them.
+# The label and the annotation that the role dashboard sets.
 LABEL, LOGIN = "kubelab/dashboard", "kubelab/login"
 TOKEN_SECONDS = 3600
 LOOPBACK = "127.0.0.1"
@@ -17,7 +17,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Page:
-    """A dashboard as its service says. ``given`` is the address that a load balancer gave it."""
+    """A dashboard, from its service. ``given`` is the address of its load balancer, if any."""
 
     name: str
     exposure: str
@@ -29,11 +29,11 @@ class Page:
 
     @property
     def opened(self) -> bool:
-        """Whether others than this host can reach it."""
+        """Whether other hosts can reach it."""
         return self.exposure != "ClusterIP"
 
     def url(self, node: str, forwarded: int) -> str:
-        """Where it is reached, given the address of a node and the port of a forward here."""
+        """The URL of the page; ``node`` is a node's address, ``forwarded`` a local port."""
         if self.given:
             return f"{self.scheme}://{self.given}:{self.port}/"
         if self.opened:
@@ -41,10 +41,10 @@ class Page:
         return f"{self.scheme}://{LOOPBACK}:{forwarded}/"
 
     def warnings(self, user: str) -> Iterator[str]:
-        """What to know before others do; ``user`` is whose token is used, empty for nobody's."""
+        """Security warnings; ``user`` is the account of the token, empty without a token."""
         where = "who reaches a node of this lab" if self.opened else "who has a login on this host"
         if not self.login:
-            yield f"{self.name} asks nobody to log in: {where} sees what is in the cluster"
+            yield f"{self.name} has no login: everybody {where} sees what is in the cluster"
         if self.opened and user == "admin-user":
             how = "" if self.scheme == "https" else ", and http does not hide it"
             yield (
@@ -53,13 +53,13 @@ class Page:
             )
         if self.exposure == "LoadBalancer" and not self.given:
             yield (
-                "nothing here gave the load balancer an address yet (pending); the port on nodes"
-                " serves meanwhile"
+                "the load balancer has no address yet (pending); meanwhile the port on nodes serves"
+                " the page"
             )
 
 
 def find_page(kubectl: Kubectl) -> Page | None:
-    """The dashboard of a cluster; None where there is none.
+    """The dashboard of a cluster; None if there is none.
 
     Raises:
         LabError: the API does not answer.
@@ -82,9 +82,9 @@ def find_page(kubectl: Kubectl) -> Page | None:
 
 
 def make_token(kubectl: Kubectl, page: Page, user: str) -> str:
-    """A token of an account of the page, bound to it, which lives for an hour.
+    """A token of a service account of the page, bound to that account, valid for one hour.
 
-    The API is asked as such: it has given such tokens since 1.20, kubectl a word for it since 1.24.
+    The request is raw, because the API has had it since 1.20, and kubectl a command since 1.24.
 
     Raises:
         LabError: there is no such account, or the API does not answer.
@@ -102,22 +102,22 @@ def make_token(kubectl: Kubectl, page: Page, user: str) -> str:
 
 @contextmanager
 def forwarded(kubectl: Kubectl, page: Page, port: int) -> Iterator[Iterator[str]]:
-    """Forward ``port`` of this host's loopback to the page for the length of a block.
+    """Forward ``port`` of this host's loopback to the page while a block runs.
 
-    Gives what kubectl says from then on; it has no end but that of the block or of the page.
+    Yields the lines of kubectl's output; they end when the forward ends.
 
     Raises:
-        LabError: the port is taken, no pod of the page runs, or it went away.
+        LabError: the port is taken, no pod of the page runs, or the forward was lost.
     """
     if kubectl.through:
         raise LabError(
-            "this host reaches the cluster only by way of its control plane",
+            "this host reaches the cluster only through its control plane",
             "A port-forward would end there.",
             "Use `exposure: NodePort`, or ssh -L to a node.",
         )
     words = ("-n", page.name, "port-forward", f"service/{page.name}", f"--address={LOOPBACK}")
     argv = kubectl.argv(*words, "--pod-running-timeout=30s", f"{port}:{page.port}")
-    hint = "If the port is taken, pick another with --port; else look at the page's pods."
+    hint = "If the port is taken, choose another with --port; else check the page's pods."
     with stream([*WITH_US, *argv], hint=hint) as lines:
         for line in lines:
             if line.startswith("Forwarding from"):

@@ -1,4 +1,4 @@
-"""Whether this host can run a lab, and which profile it is then, where nobody named one."""
+"""Whether this host can run a lab, and the automatic choice of a profile."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from provisioner.artifacts.sources import source_of
 from provisioner.artifacts.sources.base import Workshop
 from provisioner.catalog.model import FetchedBox
 from provisioner.context import Context
-from provisioner.host_questions import put
+from provisioner.host_questions import ask_all
 from provisioner.model import Finding
 from provisioner.providers.libvirt.kvm import KvmVerdict
 
 
 def is_cached(workshop: Workshop, order: Order) -> bool:
-    """Whether nothing has to be fetched or built any more for a lab."""
+    """Whether the cache has all artifacts of an order."""
     return all(entry.is_dir() for _, entry in entries_of(workshop, order))
 
 
 def _published(workshop: Workshop, order: Order, *, cached: bool) -> dict[str, list[str]]:
-    """The URLs of publishers that a lab will ask for, by the name of the question about them.
+    """The publishers' URLs that a lab needs, by the name of the question about them.
 
-    Files that are in the cache are not asked for any more; nodes fetch their packages each time.
+    Cached files are not fetched again. Nodes always fetch their packages.
     """
     catalog, found = workshop.catalog, {}
     if not cached:
@@ -38,19 +38,23 @@ def _published(workshop: Workshop, order: Order, *, cached: bool) -> dict[str, l
 
 
 def doctor_of(context: Context) -> list[Finding]:
-    """Every question to the host: the provider's, and whether the sources of artifacts answer."""
+    """Ask the host the provider's questions, and whether the sources of artifacts serve.
+
+    Raises:
+        SpecError: an override of the spec does not fit the catalogue.
+    """
     workshop = context.workshop
     catalog, order = workshop.catalog, order_of(context.spec, workshop)
     local = next((kind.path for kind in catalog.toolchains.values() if kind.path), None)
     cached = is_cached(workshop, order)
     published = _published(workshop, order, cached=cached)
     asked = Reachability(catalog.machine_root.suite, local, cached, published, workshop.route)
-    return context.provider.probe() + put(asked.questions())
+    return context.provider.probe() + ask_all(asked.questions())
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which profile a host gets where nobody named one, and the findings that decided it."""
+    """The automatic choice of a profile, its reason, and the findings that decided it."""
 
     profile: str
     why: str
@@ -62,22 +66,22 @@ class Choice:
         return {"profile": self.profile, "why": self.why, "checks": checks}
 
 
-def _kvm(findings: Sequence[Finding]) -> str:
-    """What was found of KVM, in one word."""
+def _kvm_verdict(findings: Sequence[Finding]) -> str:
+    """The verdict of the finding about KVM."""
     return next(finding.verdict for finding in findings if finding.name == "kvm")
 
 
 def lacks_only_qemu(findings: Sequence[Finding]) -> bool:
-    """Whether all is well, and KVM could not be asked for want of QEMU."""
-    return all(finding.ok for finding in findings) and _kvm(findings) == KvmVerdict.NO_QEMU
+    """Whether all checks passed, but KVM could not be tested because QEMU is missing."""
+    return all(finding.ok for finding in findings) and _kvm_verdict(findings) == KvmVerdict.NO_QEMU
 
 
 def choose(virtual: str, findings: Sequence[Finding], fallback: str) -> Choice:
-    """The profile ``virtual`` where this host can run it by KVM, else ``fallback``."""
+    """The profile ``virtual`` if this host can run it with KVM, else ``fallback``."""
     bad = [f.name for f in findings if not f.ok]
-    if _kvm(findings) != KvmVerdict.USABLE:
+    if _kvm_verdict(findings) != KvmVerdict.USABLE:
         bad.insert(0, "kvm")
     if not bad:
-        return Choice(virtual, "KVM boots a guest, and all else is well", (*findings,))
-    why = f"{virtual} cannot run here by KVM: {', '.join(dict.fromkeys(bad))}"
+        return Choice(virtual, "KVM boots a guest, and all checks passed", (*findings,))
+    why = f"{virtual} cannot run here with KVM: {', '.join(dict.fromkeys(bad))}"
     return Choice(fallback, why, (*findings,))

@@ -1,4 +1,4 @@
-"""Giving a lab's kubeconfig to the user's own kubectl."""
+"""Merging a lab's kubeconfig into the user's own."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from provisioner.shell import run
 
 
 def _named(text: str, name: str) -> str:
-    """A kubeconfig of kubeadm's with cluster, user and context called after the lab."""
+    """A kubeconfig of kubeadm with cluster, user and context named after the lab."""
     data = yaml.safe_load(text)
     for kind in ("clusters", "users", "contexts"):
         for entry in data[kind]:
@@ -24,9 +24,9 @@ def _named(text: str, name: str) -> str:
 
 
 def merge_kubeconfig(context: Context, target: Path) -> Path:
-    """Add the lab to ``target`` as a context of the lab's name, and make it the current one.
+    """Add the lab to ``target`` as the current context, named after the lab; returns ``target``.
 
-    What was there is kept, and the file as it was stays beside it.
+    Other contexts are kept, and a copy of the old file stays beside it.
     """
     lab = context.lab
     named = lab.dir / "kubeconfig.named"

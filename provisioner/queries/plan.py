@@ -1,4 +1,4 @@
-"""What ``up`` would do, told without doing it."""
+"""The steps of ``up``, without doing them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from provisioner.spec import LabSpec
 
 @dataclass(frozen=True)
 class PlanStep:
-    """One thing that ``up`` would do; ``state`` says whether it is done already.
+    """One step of ``up``; ``state`` says whether it is already done.
 
-    ``sha256`` is of a file that is fetched: empty where a spec has to give it before ``up``.
+    ``sha256`` is the checksum of a file to fetch; it is empty if a spec has to give it first.
     """
 
     kind: str
@@ -36,7 +36,7 @@ def _fetched(kind: str, name: str, version: str, url: str, sum_: str, *, cached:
 
 
 def _made(step: Step, workshop: Workshop, *, cached: bool) -> list[PlanStep]:
-    """What a step of the artifacts is."""
+    """The rows of the plan for one build step."""
     catalog, state = workshop.catalog, "cached" if cached else "to build"
     if step.name in catalog.builds:
         return [
@@ -59,7 +59,7 @@ def _made(step: Step, workshop: Workshop, *, cached: bool) -> list[PlanStep]:
 
 
 def _on_nodes(spec: LabSpec, components: list[Component], workshop: Workshop) -> Iterator[PlanStep]:
-    """The packages that roles install at versions of the catalogue; yum checks who signed them."""
+    """The packages that roles install in versions of the catalogue; yum verifies signatures."""
     box = workshop.catalog.boxes.get(spec.provider.box.name) if spec.provider.box else None
     if not isinstance(box, FetchedBox):
         return
@@ -70,12 +70,12 @@ def _on_nodes(spec: LabSpec, components: list[Component], workshop: Workshop) ->
             yield PlanStep("package", name, version, component.name, "on every node")
 
 
-# What is applied to the cluster once its nodes are there, by kind, in the words of ``plan``.
+# Kinds of components that are applied to the running cluster, and their names in ``plan``.
 APPLIED = {"cni": "pod network", "dashboard": "dashboard", "addon": "addon"}
 
 
 def _detail(choice: Choice, component: Component, spec: LabSpec) -> str:
-    """What matters of an applied component beside its name."""
+    """The detail of an applied component: pod network, exposure, or version."""
     if choice.kind == "cni":
         return spec.networks.pod
     return spec.dashboard.exposure if choice.kind == "dashboard" else component.version

@@ -1,4 +1,4 @@
-"""A lab as it is now: asked from the provider, the machines and the API server."""
+"""The current state of a lab, from the provider, the machines and the API server."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from provisioner.model import Machine
 
 @dataclass(frozen=True)
 class _NodesReply:
-    """What the API server says of the nodes; empty where it does not answer."""
+    """The nodes by name, as the API server reports them; empty if it does not answer."""
 
     nodes: dict[str, dict[str, Any]]
     reachable: bool
@@ -56,7 +56,7 @@ def _row(machine: Machine, role: str, node: dict[str, Any] | None) -> dict[str, 
 
 
 def status_of(context: Context) -> dict[str, Any]:
-    """The lab as it is now: asked from the provider, the machines and the API server."""
+    """The current state of a lab, as the JSON document of ``status``."""
     spec, machines = context.spec, context.provider.machines()
     answer = _ask(context.kubectl) if any(m.state == "running" for m in machines) else None
     answer = answer or _NodesReply({}, reachable=False)

@@ -1,4 +1,4 @@
-"""What verify asks of a lab that is up."""
+"""Verifying a running lab."""
 
 from provisioner.checks.components import questions_of
 from provisioner.checks.questions import DEEP, basic_questions
@@ -8,15 +8,15 @@ from provisioner.errors import LabError
 from provisioner.model import Finding
 from provisioner.shell import Result
 
-# The image in which verify runs its questions.
+# The image of verify's workload.
 TOOLBOX = "toolbox"
 
 
 def verify_lab(context: Context) -> list[Finding]:
-    """Put every question of verify to the lab's cluster, and those of its components.
+    """Ask the lab's cluster all questions of verify, and those of its components.
 
     Raises:
-        LabError: the artifacts that the lab was made of are gone.
+        LabError: the lab has no cluster, or its artifacts are gone.
     """
     by_name = {node.name: node for node in context.spec.machines}
 

@@ -114,7 +114,7 @@ def test_a_node_port_is_reached_by_the_address_of_a_node(lab, have):
     have(**PAGE, exposure="NodePort", node_port=30090)
     answer = lab.json("dashboard", "--name", lab.name)
     assert answer["url"] == f"http://{lab.address(10)}:30090/"
-    assert any("asks nobody to log in" in said for said in answer["warnings"])
+    assert any("has no login" in said for said in answer["warnings"])
     assert "worker1" in body(f"{answer['url']}clusters/local/nodes")
 
 

@@ -123,8 +123,7 @@ def test_machines_that_were_stopped_are_named_after_a_restore(run):
     run(STOP)
     run(save_recipe("off"))
     assert (
-        "stopped, as it was: master, worker1, worker2"
-        in run(restore_recipe("off")).times[0].outcome
+        "stopped as saved: master, worker1, worker2" in run(restore_recipe("off")).times[0].outcome
     )
 
 

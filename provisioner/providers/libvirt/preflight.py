@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 
 import psutil
 
-from provisioner.host_questions import HostAnswer, put
+from provisioner.host_questions import HostAnswer, ask_all
 from provisioner.model import Finding, Node
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.kvm import DEVICE, KvmVerdict, nested, probe_kvm
@@ -193,7 +193,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 def probe_vm_host(host: VmHost) -> list[Finding]:
     """Every question, whatever the answers to those before it."""
-    return put(
+    return ask_all(
         {
             "rights": host.rights,
             "tools": host.tools,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from provisioner.host_questions import HostAnswer, put
+from provisioner.host_questions import HostAnswer, ask_all
 from provisioner.model import Finding
 from provisioner.providers.nspawn.cgroups import missing_controllers
 from provisioner.providers.nspawn.machine import lacks_sys_resource
@@ -116,4 +116,4 @@ def probe_host(folder: Path, net: LabNetwork, new: int, asleep: int) -> list[Fin
         "network": lambda: _network(net),
         "oom-scores": _oom_scores,
     }
-    return put(questions)
+    return ask_all(questions)

@@ -56,7 +56,7 @@ def test_a_network_that_does_not_enforce_is_no_fault(verified):
 
 
 def test_a_deny_that_weave_does_not_enforce_is_a_fault(verified):
-    with pytest.raises(CheckFailed, match="in spite of a deny-all"):
+    with pytest.raises(CheckFailed, match="despite a deny-all"):
         verified("weave", denies=False)
 
 

@@ -33,7 +33,7 @@ def test_an_unknown_node_is_refused_with_those_that_there_are(lab):
 def test_a_node_of_another_lab_is_refused_with_the_name_of_that_lab(lab):
     with pytest.raises(UsageError, match="lab here has no node named 'worker9'") as refused:
         checked_node(lab, "worker9")
-    assert "worker9 is a node of lab there: pick it with --name" in refused.value.details
+    assert "worker9 is a node of lab there: select it with --name" in refused.value.details
 
 
 def test_the_control_plane_is_reset_only_by_a_flag_that_says_what_is_lost(lab):

@@ -111,7 +111,7 @@ def test_every_fault_of_the_host_is_in_one_error(context, host):
 
 def test_a_host_that_can_serve_is_told_by_the_number_of_questions(context, host):
     InstallHostPackages().run(context)
-    assert CheckHost().run(context).said == "1 questions answered well"
+    assert CheckHost().run(context).said == "1 checks passed"
 
 
 def test_programs_that_packages_bring_may_be_missing_before_they_are_installed(context, host):

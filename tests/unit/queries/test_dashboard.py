@@ -43,7 +43,7 @@ def test_an_admin_token_on_a_network_is_told():
 def test_a_page_without_a_login_is_told_always():
     for exposure in ("ClusterIP", "NodePort"):
         said = list(page(exposure, login=False).warnings(""))
-        assert "asks nobody to log in" in said[0]
+        assert "has no login" in said[0]
 
 
 def test_a_load_balancer_that_is_not_there_is_told():
