@@ -1,7 +1,7 @@
-"""Which combinations can work, and why others cannot: rules as data, each with its source.
+"""Which combinations of versions can work, and why others cannot: rules as data with sources.
 
-A rule has a condition on each fact that it is about, and refuses a combination that meets all of
-them. Facts are texts: versions are compared as versions (``>=1.35``), all else word by word.
+A rule has conditions on facts, and refuses a combination that meets all of them. Facts are
+strings: versions are compared as versions (``>=1.35``), other facts for equality.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 Facts = Mapping[str, str]
-"""What is known of a combination, by the names in ``FACTS``; a fact may be missing."""
+"""The known facts of a combination, by the names in ``FACTS``; facts may be missing."""
 
 FACTS = {
     "os": "operating system",
@@ -27,13 +27,13 @@ FACTS = {
     "weave": "Weave",
     "ansible_core": "ansible-core",
 }
-# What a machine has by its operating system: to name that says more.
-OF_THE_OS = {"os", "kernel", "cgroup", "python"}
+# Facts that follow from the operating system. Messages name the operating system instead.
+OS_FACTS = {"os", "kernel", "cgroup", "python"}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What cannot work. ``fact`` is the one to change, ``instead`` what to take in its place."""
+    """A combination that cannot work. ``fact`` is the fact to change, ``instead`` its new value."""
 
     when: Facts
     why: str
@@ -48,10 +48,10 @@ OSES: Mapping[str, Facts] = {
     "debian12": {"kernel": "6.1", "cgroup": "2", "python": "3.11", "docker": "20.10.24"},
     "rocky9": {"kernel": "5.14", "cgroup": "2", "python": "3.9"},
 }
-"""What the releases that are known here come with."""
+"""The facts of each known operating system."""
 
 SUITES = {"bullseye": "debian11", "bookworm": "debian12"}
-"""The OS of a suite of Debian, for boxes that are built here."""
+"""The operating system of each Debian suite, for boxes that kubelab builds."""
 
 RULES = (
     Rule(
@@ -87,14 +87,14 @@ RULES = (
     ),
     Rule(
         {"kubeadm_api": "v1beta2", "kubernetes": ">=1.27"},
-        "kubeadm 1.27 and later has forgotten v1beta2",
+        "kubeadm 1.27 and later does not read v1beta2",
         "kubernetes/kubernetes#114540",
         "kubeadm_api",
         "kubeadm.k8s.io/v1beta3",
     ),
     Rule(
         {"coredns": ">=1.11", "kubernetes": "<1.21"},
-        "CoreDNS 1.11 and later wants EndpointSlice v1, which Kubernetes has from 1.21 on",
+        "CoreDNS 1.11 and later needs EndpointSlice v1, which Kubernetes has from 1.21 on",
         "coredns/coredns#6147",
         "coredns",
         "1.10.1",
@@ -132,15 +132,15 @@ RULES = (
 
 @dataclass(frozen=True)
 class Conflict:
-    """A rule that a combination breaks; ``instead`` is what would work, empty if nothing does."""
+    """A rule that a combination breaks; ``instead`` is a value that works, empty if none does."""
 
     rule: Rule
     facts: Facts
     instead: str
 
     def __str__(self) -> str:
-        """What does not go together, why, and what does: one sentence."""
-        own = [name for name in self.rule.when if name not in OF_THE_OS]
+        """One sentence: the conflicting values, the reason, and what to use instead."""
+        own = [name for name in self.rule.when if name not in OS_FACTS]
         subject = " with ".join(f"{FACTS[name]} {self.facts[name]}" for name in own)
         on_os = len(own) < len(self.rule.when)
         where = f" on {self.facts.get('os', 'this OS')}" if on_os else ""
@@ -157,7 +157,7 @@ def _meets(fact: str, condition: str) -> bool:
 
 
 def broken_by(facts: Facts) -> list[Rule]:
-    """The rules that a combination breaks; one about a fact that is missing does not count."""
+    """The rules that a combination breaks; a rule about a missing fact is not broken."""
     return [
         rule
         for rule in RULES
@@ -166,7 +166,7 @@ def broken_by(facts: Facts) -> list[Rule]:
 
 
 def _nearest(facts: Facts, offered: Collection[str]) -> str:
-    """The offered version of Kubernetes closest to the one wanted that breaks no rule."""
+    """The offered version of Kubernetes that breaks no rule and is closest to the wanted one."""
 
     def distance(version: str) -> tuple[int, Version]:
         wanted, here = Version(facts["kubernetes"]), Version(version)
@@ -177,7 +177,11 @@ def _nearest(facts: Facts, offered: Collection[str]) -> str:
 
 
 def follows(kubernetes: str) -> dict[str, str]:
-    """What of the facts follows from a version of Kubernetes where nobody chooses otherwise."""
+    """The facts that follow by default from a version of Kubernetes.
+
+    Raises:
+        ValueError: ``kubernetes`` is not a version number.
+    """
     version = Version(kubernetes)
     apis = (("1.31", "v1beta4"), ("1.22", "v1beta3"), ("0", "v1beta2"))
     api = next(name for since, name in apis if version >= Version(since))
@@ -186,24 +190,24 @@ def follows(kubernetes: str) -> dict[str, str]:
 
 
 def conflicts_of(facts: Facts, offered: Collection[str]) -> Iterator[Conflict]:
-    """Why a combination cannot work; ``offered`` are versions of Kubernetes that could be taken."""
+    """The conflicts of a combination; ``offered`` are the available versions of Kubernetes."""
     for rule in broken_by(facts):
         instead = rule.instead or _nearest(facts, offered)
         yield Conflict(rule, facts, instead)
 
 
 def broken_on(os: str, kubernetes: str) -> list[Rule]:
-    """The rules that a version of Kubernetes with docker breaks on an OS; empty where it works."""
+    """The rules that a version of Kubernetes with docker breaks on an OS; empty if it works."""
     chosen = {"os": os, "kubernetes": kubernetes, "runtime": "docker"}
     return broken_by({**OSES[os], **chosen, **follows(kubernetes)})
 
 
 LINES = tuple(f"1.{minor}" for minor in range(20, 38))
-"""The lines of Kubernetes that the matrix shows."""
+"""The minor versions of Kubernetes that the matrix shows."""
 
 
 def matrix() -> dict[str, dict[str, str]]:
-    """Why a line of Kubernetes cannot work, by OS and line; empty where it can."""
+    """Why a minor version of Kubernetes cannot work, by OS and version; empty if it can."""
     return {
         os: {line: "; ".join(rule.why for rule in broken_on(os, line)) for line in LINES}
         for os in OSES
@@ -211,18 +215,18 @@ def matrix() -> dict[str, dict[str, str]]:
 
 
 PAGE = """\
-# What goes together
+# Compatibility
 
 Written by `make docs` from `provisioner/compat.py`; `kubelab compat` prints the same. A spec that
-breaks a rule is refused before anything is touched, with exit code 2, the reason, and the nearest
-that works. "Possible" means that no rule is known against it; what was seen to run is in
-[tested.md](tested.md).
+breaks a rule is refused before anything is changed, with exit code 2, the reason, and the nearest
+version that works. "Possible" means that no known rule refuses it; [tested.md](tested.md) lists
+the tested combinations.
 
 ## Kubernetes with docker, by operating system
 
 {matrix}
 
-From 1.24 on kubelet reaches docker by cri-dockerd. What the releases come with:
+From 1.24 on kubelet reaches docker through cri-dockerd. The operating systems contain:
 
 {oses}
 
@@ -240,15 +244,15 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def page() -> str:
     """The page of the documentation, in Markdown."""
     by_os = matrix()
-    told = ("kernel", "cgroup", "python", "docker")
+    facts = ("kernel", "cgroup", "python", "docker")
     return PAGE.format(
         matrix=_table(
             ("Kubernetes", *OSES),
             [(line, *(by_os[o][line] or "possible" for o in OSES)) for line in LINES],
         ),
-        oses=_table(("", *told), [(o, *(OSES[o].get(f, "") for f in told)) for o in OSES]),
+        oses=_table(("", *facts), [(o, *(OSES[o].get(f, "") for f in facts)) for o in OSES]),
         rules=_table(
-            ("cannot be", "because", "use", "source"),
+            ("combination", "reason", "use", "source"),
             [
                 (
                     ", ".join(f"{FACTS[name]} `{rule.when[name]}`" for name in rule.when),

@@ -1,4 +1,4 @@
-"""What phases and queries work on: one lab, its spec, its provider, its catalogue."""
+"""The context of phases and queries: one lab, its spec, its provider, its catalogue."""
 
 import time
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ from provisioner.spec import LabSpec
 
 @dataclass(frozen=True)
 class Context:
-    """What a command works on. ``began`` is when it started, in seconds since the epoch.
+    """What a command works on. ``began`` is its start time in seconds since the epoch.
 
-    ``artifacts`` and ``recap`` are what earlier phases of the same recipe left.
+    ``artifacts`` and ``recap`` are results of earlier phases of the same recipe.
     """
 
     lab: Lab
@@ -35,7 +35,7 @@ class Context:
 
     @cached_property
     def workshop(self) -> Workshop:
-        """What artifacts of this lab are made with.
+        """The catalogue with the spec's overrides, the cache, and the download route.
 
         Raises:
             SpecError: an override does not fit the catalogue.
@@ -44,7 +44,7 @@ class Context:
 
     @property
     def catalog(self) -> Catalog:
-        """The catalogue, as the spec has it.
+        """The catalogue with the spec's overrides.
 
         Raises:
             SpecError: as ``workshop``.
@@ -58,7 +58,7 @@ class Context:
 
     @property
     def kubectl(self) -> Kubectl:
-        """The kubectl of the lab's cluster; by way of a control plane where that is far away."""
+        """The kubectl of the lab's cluster; it runs on a control plane if the lab is remote."""
         far = self.provider.access.hop
         through = tuple(self.provider.ssh(self.first_control_plane)) if far else ()
         return Kubectl(self.lab.kubectl, self.lab.kubeconfig, through)
@@ -73,11 +73,11 @@ def snapshots_of(context: Context) -> SnapshotStore:
     """The snapshots of a lab.
 
     Raises:
-        LabError: its machines cannot have any.
+        LabError: the lab's provider does not support snapshots.
     """
     found = context.provider.snapshots
     if found is None:
-        why = f"Machines of the provider {context.provider.name} cannot have any."
-        hint = "Take another provider for it; `kubelab stop` keeps the disks as they are."
+        why = f"The provider {context.provider.name} does not support them."
+        hint = "Use another provider for that; `kubelab stop` keeps the disks of this lab."
         raise LabError(f"lab {context.lab.name} has no snapshots", why, hint)
     return found

@@ -1,12 +1,12 @@
 """Every error that a user can see, and the exit code that goes with it.
 
-    LabError                1   something failed; the next run goes on from here
+    LabError                1   something failed; the next run continues from here
     ├── CommandError        1   a process that we started failed
     ├── BusyError           1   another command holds the lab
-    ├── UsageError          2   the command line makes no sense
-    │   └── SpecError       2   the lab spec is refused; nothing was touched
-    ├── HostError           3   this host cannot do it, as it is
-    └── Interrupted       130   stopped by a signal; the next run goes on
+    ├── UsageError          2   the command line is invalid
+    │   └── SpecError       2   the lab spec is refused; nothing was changed
+    ├── HostError           3   this host cannot do what was asked
+    └── Interrupted       130   stopped by a signal; the next run continues
 
 An error has three parts: ``brief`` says what is wrong and where, ``details`` says why (it may
 have several lines), ``hint`` says what to type next. Only ``report.py`` prints them.
@@ -18,7 +18,7 @@ from typing import ClassVar
 
 @dataclass
 class LabError(Exception):
-    """Something went wrong that the user can act on."""
+    """Something failed, and the user can act on it."""
 
     brief: str
     details: str = ""
@@ -40,22 +40,22 @@ class BusyError(LabError):
 
 
 class UsageError(LabError):
-    """The command line makes no sense."""
+    """The command line is invalid."""
 
     exit_code = 2
 
 
 class SpecError(UsageError):
-    """The lab spec is refused; nothing was touched."""
+    """The lab spec is refused; nothing was changed."""
 
 
 class HostError(LabError):
-    """This host cannot do what was asked, as it is."""
+    """This host cannot do what was asked."""
 
     exit_code = 3
 
 
 class Interrupted(LabError):  # noqa: N818 (a stop, not a fault)
-    """A signal stopped the command; the next run goes on from there."""
+    """A signal stopped the command; the next run continues from there."""
 
     exit_code = 130

@@ -1,4 +1,4 @@
-"""The events of a command on disk, one JSON object a line."""
+"""The events of a command on disk, as JSON lines."""
 
 import json
 import time
@@ -11,10 +11,9 @@ KEPT_RUNS = 50
 
 
 class EventLog:
-    """Writes the events of one command to ``run/TIME-COMMAND.jsonl``, one JSON object a line.
+    """Writes the events of one command to ``run/TIME-COMMAND.jsonl``, as JSON lines.
 
-    Events of before the lab's folder is made are kept until it is: a command that is refused leaves
-    nothing behind.
+    Events are held in memory until the lab's folder exists, so a refused command leaves no files.
     """
 
     def __init__(self, folder: Path, command: str) -> None:
@@ -31,7 +30,7 @@ class EventLog:
             old.unlink(missing_ok=True)
 
     def __call__(self, event: Event) -> None:
-        """Append one event, with the time at which it came (``ts``: seconds since the epoch)."""
+        """Append one event and its time (``ts``, in seconds since the epoch)."""
         if event.status == "progress":
             return
         line = json.dumps({"ts": round(time.time(), 3), **event.as_json()}) + "\n"
@@ -46,7 +45,7 @@ class EventLog:
 
 
 def read_events(path: Path) -> list[dict[str, object]]:
-    """The events of one run; a last line that was cut off by a kill is left out."""
+    """The events of one run; incomplete lines of a killed run are left out."""
     events = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:

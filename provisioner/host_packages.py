@@ -1,4 +1,4 @@
-"""Packages of this host, by whichever package manager it has."""
+"""Packages of this host, by its own package manager."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from provisioner.catalog.model import Catalog
 from provisioner.shell import run, stream
 
-# How each package manager is asked what is installed (a name a line), and how it installs.
+# The commands of each package manager that list installed packages (one a line) and install.
 ASK = {
     "apt": ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n"],
     "dnf": ["rpm", "--query", "--queryformat", "%{NAME} installed\n"],
@@ -30,7 +30,7 @@ def wanted_packages(catalog: Catalog, uses: Iterable[str]) -> list[str]:
 
 
 def missing_packages(catalog: Catalog, uses: Iterable[str]) -> list[str]:
-    """Those of ``wanted_packages`` that are not installed on this host."""
+    """The packages of ``wanted_packages`` that are not installed on this host."""
     wanted = wanted_packages(catalog, uses)
     if not wanted:
         return []
@@ -40,12 +40,12 @@ def missing_packages(catalog: Catalog, uses: Iterable[str]) -> list[str]:
 
 
 def install_packages(packages: Iterable[str]) -> Iterator[str]:
-    """Install packages; gives what the package manager says, a line at a time.
+    """Install packages; yields the package manager's output line by line.
 
     Raises:
         CommandError: the package manager failed.
     """
-    hint = "Run it by hand and look at what it says, then run the command again."
+    hint = "Run it by hand and read its output, then run the command again."
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     *before, install = INSTALL[_manager()]
     for command in (*before, [*install, *packages]):

@@ -1,6 +1,6 @@
-"""The only place that turns a spec, traits and access into the variables of Ansible.
+"""The only place that turns a spec, traits and access into Ansible variables.
 
-What is in the artifact set the roles read for themselves, from its manifest.
+Roles read the contents of the artifact set from its manifest, not from the inventory.
 """
 
 import shlex
@@ -15,36 +15,36 @@ from provisioner.model import Access, Traits
 from provisioner.spec import LabSpec
 
 HEAD = """\
-# The inventory of lab {name}, written from its spec; the next `kubelab up` writes it anew.
-# It serves without kubelab too:  ansible-playbook -i {path} playbooks/site.yml
+# The inventory of lab {name}, written from its spec; the next `kubelab up` overwrites it.
+# It also works without kubelab:  ansible-playbook -i {path} playbooks/site.yml
 """
-# Where nodes have a set that roles copied there, or that a box brought.
+# The path on nodes of a set that roles copied there, or that a box contains.
 SET_ON_NODES = "/var/lib/kubelab/artifacts"
-# Where a runtime keeps images and containers, and the units that use that folder.
+# The data folder of each runtime, and the systemd units that use it.
 RUNTIME_DATA = {"docker": ("/var/lib/docker", ["docker.socket", "docker.service"])}
-# Machines that are by so much slower, as emulated ones are, have their own values.
+# From this factor of slowness on, as with emulation, machines get the values below.
 SLOW = 2
 ON_SLOW_MACHINES: Mapping[str, Any] = {
     "ansible_ssh_timeout": 60,
     "control_plane_init_timeout": 1200,
     "control_plane_leader_election": False,
-    # kubeadm makes a dozen keys one by one; RSA's want the most work of all that it does itself.
+    # kubeadm generates a dozen keys in sequence; RSA keys take most of kubeadm's own time.
     "control_plane_encryption_algorithm": "ECDSA-P256",
-    # Half of what an idle API server 1.20 does is to keep the figures of this.
+    # The metrics of this feature take half of the processor time of an idle API server 1.20.
     "control_plane_api_server_args": {"enable-priority-and-fairness": "false"},
-    # One after the other left processors idle (docs/benchmarks.md); more than two were not tried.
+    # Joins in sequence left processors idle (docs/benchmarks.md); more than two were not tested.
     "join_at_once": 2,
     "join_token_ttl": "1h",
     "cni_ready_timeout": 900,
     "dashboard_ready_timeout": 900,
-    # A look at every container each ten seconds is a sixth of what an idle kubelet does.
+    # Housekeeping every ten seconds takes a sixth of the processor time of an idle kubelet.
     "kubernetes_kubelet_extra_args": "--housekeeping-interval=1m",
 }
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where an inventory finds what is not in the spec; paths on this host, and one on nodes."""
+    """Paths for an inventory: on this host, except ``artifacts_on_nodes``."""
 
     inventory: Path
     kubeconfig: Path
@@ -52,7 +52,7 @@ class Places:
     artifacts_on_nodes: str = SET_ON_NODES
 
 
-def _of_the_spec(spec: LabSpec, places: Places) -> dict[str, Any]:
+def _spec_variables(spec: LabSpec, places: Places) -> dict[str, Any]:
     options = spec.cni.model_dump(exclude={"name"})
     found = {
         "kubernetes_version": spec.kubernetes.version,
@@ -75,12 +75,12 @@ def _of_the_spec(spec: LabSpec, places: Places) -> dict[str, Any]:
     return found
 
 
-def _of_the_access(access: Access, traits: Traits) -> dict[str, Any]:
-    # A package manager of the time of Python 2 has no bindings for any other.
+def _access_variables(access: Access, traits: Traits) -> dict[str, Any]:
+    # A package manager for Python 2 has no bindings for Python 3.
     python = f"python{traits.python}" if traits.python.startswith("2.") else "python3"
     return {
         "ansible_user": access.user,
-        # As root there is nothing to become, and without this each task would go through sudo.
+        # Otherwise each task of root would run through sudo.
         "ansible_become": access.user != "root",
         "ansible_ssh_private_key_file": str(access.key),
         "ansible_ssh_common_args": shlex.join(["-F", "/dev/null", *access.options]),
@@ -88,22 +88,22 @@ def _of_the_access(access: Access, traits: Traits) -> dict[str, Any]:
     }
 
 
-def _of_the_traits(traits: Traits, runtime: str) -> dict[str, Any]:
+def _traits_variables(traits: Traits, runtime: str) -> dict[str, Any]:
     found: dict[str, Any] = dict(ON_SLOW_MACHINES) if traits.slowness >= SLOW else {}
     kubelet: dict[str, Any] = {"runtimeRequestTimeout": "15m0s"} if found else {}
     if not traits.own_swap:
         found["node_swap_off"] = False
         kubelet["failSwapOn"] = False
     if not traits.own_disk:
-        # The disk is the host's, and shared by all machines: it may be nearly full for others.
+        # All machines share the host's disk, which other programs may have nearly filled.
         kubelet["evictionHard"] = {"nodefs.available": "1Gi", "memory.available": "100Mi"}
         kubelet["imageGCHighThresholdPercent"] = 100
     if kubelet:
         found["kubernetes_kubelet_config"] = kubelet
     if traits.shared_kernel:
-        # Connection tracking is the host's: its limits cannot be set from inside.
+        # The host owns connection tracking: its limits cannot be set from inside a machine.
         found["control_plane_kube_proxy_config"] = {"conntrack": {"maxPerCore": 0}}
-        # The kernel is the host's, and its configuration is not on the machine's disk.
+        # The configuration of the host's kernel is not on the machine's disk.
         found["control_plane_ignore_preflight_errors"] = ["SystemVerification"]
     if traits.runtime_disk:
         mount, services = RUNTIME_DATA[runtime]
@@ -113,11 +113,11 @@ def _of_the_traits(traits: Traits, runtime: str) -> dict[str, Any]:
 
 
 def variables(spec: LabSpec, traits: Traits, access: Access, places: Places) -> dict[str, Any]:
-    """All variables of a lab's hosts."""
+    """All Ansible variables of a lab's hosts."""
     return {
-        **_of_the_spec(spec, places),
-        **_of_the_access(access, traits),
-        **_of_the_traits(traits, spec.runtime.name),
+        **_spec_variables(spec, places),
+        **_access_variables(access, traits),
+        **_traits_variables(traits, spec.runtime.name),
     }
 
 

@@ -1,4 +1,4 @@
-"""One lab on disk: where its files are, who holds it, and the spec that it was made from."""
+"""One lab on disk: its files, its lock, its stored spec, and the record of its artifacts."""
 
 import json
 import os
@@ -21,28 +21,28 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
-    """The folder that holds one folder a lab: ``KUBELAB_HOME``, or ``.lab`` beside the project."""
+    """The parent of all labs' folders: ``KUBELAB_HOME``, or ``.lab`` in the project."""
     return Path(os.environ.get("KUBELAB_HOME") or PROJECT / ".lab").resolve()
 
 
 def cache() -> Path:
-    """What was fetched or built once for all labs: ``KUBELAB_CACHE``, or the user's cache."""
+    """The folder of what is fetched or built for all labs: ``KUBELAB_CACHE`` or a default."""
     chosen = os.environ.get("KUBELAB_CACHE")
     return Path(chosen).resolve() if chosen else platformdirs.user_cache_path("kubelab")
 
 
 def profiles() -> dict[str, Path]:
-    """The ready lab specs by name."""
+    """The files of the profiles by name."""
     return {path.stem: path for path in sorted((PROJECT / "profiles").glob("*.yml"))}
 
 
 PATHS = ("folder", "machine_root", "box", "docker_store")
-"""What a record has one path of."""
+"""The single paths of an ``ArtifactRecord``."""
 
 
 @dataclass(frozen=True)
 class ArtifactRecord:
-    """What a lab is made of, as paths in the cache. ``entries`` are folders of the store."""
+    """The artifacts of a lab, as paths in the cache. ``entries`` are folders of the store."""
 
     folder: Path
     machine_root: Path | None
@@ -52,7 +52,7 @@ class ArtifactRecord:
 
     @property
     def is_there(self) -> bool:
-        """Whether the set and what machines start from are still in the cache."""
+        """Whether the set, the root, the box and the docker store are still in the cache."""
         starts = (self.machine_root, self.box, self.docker_store)
         return self._manifest_file.is_file() and all(path.exists() for path in starts if path)
 
@@ -67,19 +67,19 @@ class ArtifactRecord:
 
     @property
     def schema(self) -> int:
-        """The schema of the manifest; 0 for sets that an early kubelab made."""
+        """The schema of the manifest; 0 for sets of early versions of kubelab."""
         return int(self._manifest.get("schema", 0))
 
     @property
     def components(self) -> list[dict[str, Any]]:
-        """What the set's manifest says of its components; nothing where it has schema 0."""
+        """The components in the set's manifest; none in schema 0."""
         return list(self._manifest.get("components", []))
 
     def image(self, name: str) -> str:
-        """The full name of an image of the set.
+        """The full reference of an image of the set.
 
         Raises:
-            LabError: the set has none of that name.
+            LabError: the set has no image of that name.
         """
         for artifact in self._manifest["artifacts"]:
             if artifact["kind"] == "image" and artifact["name"] == name:
@@ -91,26 +91,26 @@ class ArtifactRecord:
 
 @dataclass(frozen=True)
 class Lab:
-    """The folder of one lab. Everything but the spec in it can be made again."""
+    """The folder of one lab. All its files except the spec can be created again."""
 
     name: str
 
     def __post_init__(self) -> None:
         if not DNS_LABEL.fullmatch(self.name):
             raise UsageError(
-                f"{self.name!r} is no name of a lab",
+                f"{self.name!r} is not a valid name of a lab",
                 "",
                 "Use 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends.",
             )
 
     @property
     def dir(self) -> Path:
-        """Where all of this lab's files are."""
+        """The folder of all files of this lab."""
         return home() / self.name
 
     @property
     def spec_file(self) -> Path:
-        """The resolved spec; its presence says that the lab exists."""
+        """The resolved spec. The lab exists if this file exists."""
         return self.dir / "lab.yml"
 
     @property
@@ -120,52 +120,52 @@ class Lab:
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig, readable by the owner alone."""
+        """The administrator's kubeconfig, readable by the owner only."""
         return self.dir / "kubeconfig"
 
     @property
     def fingerprint(self) -> Path:
-        """What machines and cluster were when the roles had ended, for the next run to compare."""
+        """The fingerprint of the lab after the last run of the roles."""
         return self.dir / "fingerprint.json"
 
     @property
     def choice_file(self) -> Path:
-        """Why this profile was taken when nobody named one; not there where somebody did."""
+        """The automatic choice of a profile and its reasons; absent if the user named one."""
         return self.dir / "choice.json"
 
     @property
     def artifacts_file(self) -> Path:
-        """What this lab is made of, as paths in the cache."""
+        """The record of the lab's artifacts (JSON)."""
         return self.dir / "artifacts.json"
 
     @property
     def runs(self) -> Path:
-        """One file of events a command (JSON lines)."""
+        """The folder of event files, one for each command (JSON lines)."""
         return self.dir / "run"
 
     @property
     def kubectl(self) -> Path:
-        """A kubectl of the cluster's own version."""
+        """A kubectl in the version of the cluster."""
         return self.dir / "bin" / "kubectl"
 
     @property
     def box(self) -> Path:
-        """A link to the Vagrant box that its machines were made from, where there is one."""
+        """A link to the Vagrant box that the machines were made from, if any."""
         return self.dir / "box"
 
     @property
     def exists(self) -> bool:
-        """Whether somebody made this lab and did not destroy it."""
+        """Whether this lab was created and not destroyed."""
         return self.spec_file.is_file()
 
     def prepare(self) -> None:
-        """Make the folders, closed to everybody else: keys and the kubeconfig live here."""
+        """Create the folders with mode 0700, because they contain keys and the kubeconfig."""
         for folder in (self.dir, self.runs):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
 
     def write(self, path: Path, text: str) -> bool:
-        """Put ``text`` into a file of this lab in one step; say whether that changed it."""
+        """Write ``text`` to a file of this lab atomically; returns whether the file changed."""
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return False
         draft = path.with_name(f".{path.name}.new")
@@ -175,25 +175,25 @@ class Lab:
         return True
 
     def spec_text(self, spec: LabSpec) -> str:
-        """The resolved spec, every default spelt out."""
+        """The spec as YAML with all defaults."""
         text: str = yaml.safe_dump(spec.model_dump(), sort_keys=False)
         return text
 
     def save_spec(self, spec: LabSpec) -> None:
-        """Keep the resolved spec."""
+        """Save the resolved spec."""
         self.write(self.spec_file, self.spec_text(spec))
 
     def load_spec(self) -> LabSpec:
-        """The spec that this lab was made from, however old it is.
+        """The spec that this lab was made from, in any version of the schema.
 
         Raises:
             UsageError: there is no such lab.
-            SpecError: a later kubelab made it, or its file is damaged.
+            SpecError: a later kubelab wrote the spec, or its file is damaged.
         """
         return self.load_stored().spec
 
     def load_stored(self) -> StoredSpec:
-        """The spec that this lab was made from, with the keys of it that nobody knows any more.
+        """The spec that this lab was made from, and its keys that this kubelab does not know.
 
         Raises:
             LabError: as ``load_spec``.
@@ -203,16 +203,16 @@ class Lab:
             raise UsageError(
                 f"no lab named {self.name!r}",
                 f"Labs in {home()}: {others}",
-                "Run `kubelab up` to make one, or pick one with --name.",
+                "Run `kubelab up` to create one, or select one with --name.",
             )
         return read_stored(self.spec_file)
 
     @contextmanager
     def locked(self, command: str, wait: float = 0) -> Iterator[None]:
-        """Be the only writer of this lab, for at most ``wait`` seconds of patience.
+        """Hold the lock of this lab, after waiting for it up to ``wait`` seconds.
 
-        The lock file is beside the lab's folder, so that destroying a lab cannot unlock it. It goes
-        with the lab: who waits for it takes a new one.
+        The lock file is beside the lab's folder, so that removing the folder does not unlock the
+        lab. It is deleted with the lab.
 
         Raises:
             BusyError: another command holds the lab.
@@ -224,9 +224,9 @@ class Lab:
             lock.acquire(timeout=wait)
         except Timeout:
             raise BusyError(
-                f"lab {self.name}: another command is at work on it",
+                f"lab {self.name}: another command is running",
                 holder.read_text() if holder.is_file() else "",
-                "Wait for it to end, or stop it with Ctrl-C where it runs.",
+                "Wait for it to end, or stop it with Ctrl-C in its terminal.",
             ) from None
         try:
             started = time.strftime("%H:%M:%S")
@@ -239,7 +239,7 @@ class Lab:
             lock.release()
 
     def record_artifacts(self, record: ArtifactRecord) -> None:
-        """Keep what this lab is made of: a later kubelab may have forgotten how to make it."""
+        """Record the lab's artifacts, because a later kubelab may not be able to build them."""
         kept = {key: str(getattr(record, key) or "") for key in PATHS}
         kept_entries = sorted(map(str, record.entries))
         text = json.dumps({**kept, "entries": kept_entries}, indent=1)
@@ -247,9 +247,9 @@ class Lab:
 
     @property
     def artifacts(self) -> ArtifactRecord | None:
-        """What this lab is made of; None where that was never built, or is gone.
+        """The artifacts of this lab; None if they were never built, or are gone.
 
-        A lab that keeps no record yet is known by its links into the cache.
+        Labs of early versions have no record; their links into the cache serve instead.
         """
         if self.artifacts_file.is_file():
             kept = json.loads(self.artifacts_file.read_text(encoding="utf-8"))
@@ -264,7 +264,7 @@ class Lab:
         return record if record.is_there else None
 
     def uses(self) -> set[Path]:
-        """What of the cache this lab stands on: its artifact set, its machines' roots, its box."""
+        """The paths in the cache that this lab uses: set, entries, machine roots and box."""
         links = (*self.dir.glob("machines/*/lower"), self.box)
         roots = {link.resolve() for link in links if link.is_symlink()}
         record = self.artifacts

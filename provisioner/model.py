@@ -1,4 +1,4 @@
-"""Plain data that siblings share. No behaviour beyond what the data itself knows."""
+"""Plain data types that several packages share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,17 +8,17 @@ from typing import Any, Literal
 Role = Literal["control-plane", "worker"]
 Kind = Literal["kubernetes", "runtime", "cni", "dashboard", "addon"]
 MachineState = Literal["running", "paused", "stopped", "absent"]
-# The disk for docker: its serial, of which virtio takes 20 characters, or the label of what a box
-# has on it, of which ext4 takes 16.
+# The serial of the disk for docker (virtio: at most 20 characters), or the label of its filesystem
+# in a baked box (ext4: at most 16).
 DOCKER_DISK = "kubelab-docker"
 Status = Literal["start", "progress", "ok", "changed", "skipped", "failed", "unreachable"]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A component that a spec asks for, and the key of the spec that says so.
+    """A component that a spec asks for, and the key of the spec that names it.
 
-    ``version`` is empty where the catalogue's own is meant.
+    An empty ``version`` means the version in the catalogue.
     """
 
     kind: Kind
@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Node:
-    """One machine of a lab: what every provider needs to know of it."""
+    """One machine of a lab, as providers need it."""
 
     name: str
     role: Role
@@ -41,7 +41,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Machine:
-    """A node as its provider sees it now; memory and disk are what it uses, 0 where unknown."""
+    """The current state of a machine; memory and disk are its usage in MiB, 0 if unknown."""
 
     name: str
     state: MachineState
@@ -52,11 +52,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class MachineImage:
-    """What new machines are made from: a tree, or a box.
+    """What new machines are made from: the folder of a root, or a box.
 
-    The name changes with the content. ``mounts`` are folders of this host and where machines see
-    them, read-only, under a provider whose traits have ``host_folders``. ``docker_store`` is what
-    docker's folder of a new machine is cloned from, with images in it.
+    The name changes with the content. ``mounts`` maps folders of this host to paths in machines,
+    read-only, for providers with the trait ``host_folders``. ``docker_store`` is a preloaded data
+    folder of docker, which new machines get a copy of.
     """
 
     name: str
@@ -67,9 +67,9 @@ class MachineImage:
 
 @dataclass(frozen=True)
 class Traits:
-    """What is peculiar about machines. The defaults are those of a server of its own.
+    """Peculiarities of a provider's machines. The defaults are those of a separate server.
 
-    ``slowness`` is how many times slower than this host they are; deadlines are that much later.
+    ``slowness`` is the factor by which machines are slower than this host; it multiplies deadlines.
     ``runtime_disk`` is the serial or the label of a disk for the container runtime, empty for none.
     ``host_folders``: folders of this host can be mounted into them. ``python`` is the version that
     the system's package manager has bindings for.
@@ -86,10 +86,10 @@ class Traits:
 
 @dataclass(frozen=True)
 class Access:
-    """How machines are reached by SSH: as whom, with which key, and which host keys they have.
+    """How to reach machines by SSH: user, private key, and file of host keys.
 
-    ``hop`` is a destination of the user's own ssh that leads there; empty where none is needed.
-    ``connect_seconds`` is how long a machine may take until it answers.
+    ``hop`` is the destination of a jump host for the user's own ssh; empty if none is needed.
+    ``connect_seconds`` is the time that a machine may take to answer.
     """
 
     user: str
@@ -100,31 +100,31 @@ class Access:
 
     @property
     def options(self) -> list[str]:
-        """Options for ssh that tie it to this lab, and to nothing of the user's."""
+        """Options of ssh for this lab, independent of the user's own ssh files."""
         pairs = {
             "UserKnownHostsFile": self.known_hosts,
             "GlobalKnownHostsFile": "/dev/null",
             "StrictHostKeyChecking": "yes",
             "IdentitiesOnly": "yes",
-            # A refused key is an error, not a question for a password on somebody's terminal.
+            # A refused key is an error; ssh must not ask for a password.
             "BatchMode": "yes",
-            # Until the banner: an emulated machine that is busy takes its time over it.
+            # This includes the wait for the banner, which is long on a busy emulated machine.
             "ConnectTimeout": self.connect_seconds,
             "LogLevel": "ERROR",
         }
         if self.hop:
-            # Not ProxyJump: that would ask this command line, and not the user's own configuration.
+            # Not ProxyJump, because it would not use the user's own configuration for the hop.
             pairs["ProxyCommand"] = self.through("%h", "%p")
         return [word for key, value in pairs.items() for word in ("-o", f"{key}={value}")]
 
     def through(self, address: str, port: str = "22") -> str:
-        """The command that leads to a port by way of the hop."""
+        """The command that connects to a port through the hop."""
         return f"ssh -o BatchMode=yes -W {address}:{port} {self.hop}"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The kept state of all machines of a lab. ``made`` is in seconds since the epoch."""
+    """A snapshot of all machines of a lab. ``made`` is in seconds since the epoch."""
 
     name: str
     made: int
@@ -133,10 +133,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer to one question, put to the host (doctor) or to the cluster (verify).
+    """The answer to one question about the host (doctor) or the cluster (verify).
 
-    ``seconds`` is how long the question took; ``hint`` is what to type when ``ok`` is false.
-    ``verdict`` is the answer in one word, for programs; empty where ``ok`` says it all.
+    ``seconds`` is the duration of the question. ``hint`` is what to type if ``ok`` is false.
+    ``verdict`` is the answer in one word for programs; empty if ``ok`` is sufficient.
     """
 
     name: str
@@ -154,7 +154,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One file that we fetched or built. ``size`` is in bytes, ``sha256`` in hexadecimal."""
+    """One file that was fetched or built. ``size`` is in bytes, ``sha256`` in hexadecimal."""
 
     name: str
     kind: Literal["binary", "cni", "image"]
@@ -170,8 +170,8 @@ class Artifact:
 class Event:
     """Something that happened during a command.
 
-    ``seconds`` is the duration of what ended, and 0 for what starts. ``fraction`` is how far a
-    long step is, from 0 to 1, or None where nobody can know.
+    ``seconds`` is the duration of what ended, and 0 for what starts. ``fraction`` is the progress
+    of a long step from 0 to 1, or None if it is unknown.
     """
 
     phase: str
@@ -183,7 +183,7 @@ class Event:
     fraction: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The event as a JSON object, without the parts that say nothing."""
+        """The event as a JSON object, without empty optional parts."""
         always = {"phase", "host", "task", "status", "seconds"}
         return {key: value for key, value in asdict(self).items() if key in always or value}
 
@@ -191,4 +191,4 @@ class Event:
 Listener = Callable[[Event], None]
 
 Tell = Callable[[str, float | None], None]
-"""Says how far a build is: a few words, and a fraction of 1 (or None)."""
+"""Reports the progress of a build: a few words, and a fraction from 0 to 1 (or None)."""

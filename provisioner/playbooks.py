@@ -1,4 +1,4 @@
-"""Running a playbook, by ansible-runner. Its events come out as ours; its failures as LabErrors."""
+"""Running a playbook by ansible-runner, with kubelab's own events and errors."""
 
 import os
 import shutil
@@ -23,14 +23,14 @@ STATUSES: Mapping[str, Status] = {
     "runner_on_failed": "failed",
     "runner_on_unreachable": "unreachable",
 }
-GONE_ON = "Mend that and run the command again: it goes on from here."
+FIX_AND_RERUN = "Fix that and run the command again: it continues from this point."
 
 
 @dataclass
 class Recap:
-    """What a playbook did: per host, how many tasks ended how (Ansible's own words as keys).
+    """The result of a playbook: for each host the number of tasks by Ansible's own categories.
 
-    ``stats`` is what its tasks handed out by ``set_stats``.
+    ``stats`` is the data that tasks returned by ``set_stats``.
     """
 
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -38,12 +38,12 @@ class Recap:
 
     @property
     def changed(self) -> int:
-        """How many tasks changed something, on all hosts together."""
+        """The number of tasks that changed something, on all hosts together."""
         return sum(counts.get("changed", 0) for counts in self.hosts.values())
 
 
 class _Run:
-    """The events of one playbook run, on their way from Ansible's words to ours."""
+    """One playbook run: converts Ansible's events to kubelab's, and collects its failures."""
 
     def __init__(self, phase: str, listen: Listener) -> None:
         self.phase = phase
@@ -53,7 +53,7 @@ class _Run:
         self.output: list[str] = []
 
     def handle(self, raw: dict[str, Any]) -> bool:
-        """Take one event of ansible-runner; False says that it need not be kept on disk."""
+        """Handle one event of ansible-runner; returns False, so that it is not kept on disk."""
         kind, data = raw.get("event", ""), raw.get("event_data", {})
         if kind == "playbook_on_stats":
             self._count(data)
@@ -85,23 +85,24 @@ class _Run:
         )
 
     def error(self, status: str) -> LabError:
-        """What a run that did not succeed says to the user."""
+        """The error for a run that ended with ``status``."""
         if status == "canceled":
-            hint = "Run the same command again: it goes on from here."
-            return Interrupted("interrupted while Ansible was at work", "", hint)
+            hint = "Run the same command again: it continues from this point."
+            return Interrupted("interrupted while Ansible was running", "", hint)
         if not self.failures:
-            return LabError(f"Ansible ended as {status}", tail("\n".join(self.output)), GONE_ON)
-        # What came after the first failure may be no more than its consequence.
+            output = tail("\n".join(self.output))
+            return LabError(f"Ansible ended as {status}", output, FIX_AND_RERUN)
+        # Later failures may be consequences of the first.
         host, task, reason = self.failures[0]
         others = sorted({other for other, _, _ in self.failures} - {host})
         also = f"\n(also on {', '.join(others)})" if others else ""
-        return LabError(f"{host}: {task}: failed", reason + also, GONE_ON)
+        return LabError(f"{host}: {task}: failed", reason + also, FIX_AND_RERUN)
 
 
 def _reason(result: Mapping[str, Any]) -> str:
-    """Why a task failed, from its result: the message, and the tail of what a command said."""
+    """Why a task failed, from its result: the message, and the end of a command's output."""
     if "censored" in result:
-        return "(what it said is not shown: the task handles a secret)"
+        return "(its output is not shown, because the task handles a secret)"
     parts = [str(result.get("msg", ""))]
     parts += [str(result.get(key) or "") for key in ("module_stderr", "stdout", "stderr")]
     for item in result.get("results", []):
@@ -112,7 +113,7 @@ def _reason(result: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder for ansible-runner: in the lab, closed to others, gone with it also after a kill."""
+    """A private folder of ansible-runner in the lab, so that destroy removes it after a kill."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:
@@ -121,20 +122,20 @@ def _scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_with_us(runner: Any) -> None:
-    """Run Ansible so that it ends when we are killed, with its workers and their connections.
+def _run_tethered(runner: Any) -> None:
+    """Run Ansible so that it ends with its workers and connections if kubelab is killed.
 
-    Left to itself it goes on with a lab on which the next command is at work already.
+    Otherwise it would continue to change the lab while the next command runs.
     """
     runner.config.command = [*TETHER, *runner.config.command]
     runner.run()
 
 
 def environment(config: Path, *, mitogen: bool = True) -> dict[str, str]:
-    """What Ansible finds in its environment.
+    """The environment variables for Ansible.
 
-    With Mitogen one Python on each host serves a whole run, where Ansible starts one for each task:
-    a tenth of a second on a real machine, one to three on an emulated one.
+    With Mitogen one Python process on each host serves a whole run. Ansible alone starts one for
+    each task, which takes 0.1 s on a real machine and 1 s to 3 s on an emulated one.
     """
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {"ANSIBLE_CONFIG": str(config), "PATH": path}
@@ -157,8 +158,8 @@ def run_playbook(
 ) -> Recap:
     """Run a playbook to its end, with ``config`` as its ansible.cfg.
 
-    Nothing of the run stays on disk: a result may hold what others should not read. ``variables``
-    are seen in the list of processes, so they hold no secret.
+    No results stay on disk, because they may contain secrets. ``variables`` must not contain
+    secrets, because they are visible in the list of processes.
 
     Raises:
         LabError: a task failed or a host was unreachable; it names host, task and reason.
@@ -178,7 +179,7 @@ def run_playbook(
             quiet=True,
             suppress_env_files=True,
         )
-        _run_with_us(runner)
+        _run_tethered(runner)
     if runner.status != "successful":
         raise run.error(runner.status)
     return run.recap

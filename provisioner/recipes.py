@@ -1,4 +1,4 @@
-"""The order of work. Read these lists once, and you know the product."""
+"""The recipes: the phases of each command, in order."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -61,17 +61,17 @@ DESTROY: list[Phase] = [
 
 
 def save_recipe(name: str) -> list[Phase]:
-    """Keep a snapshot."""
+    """Save a snapshot."""
     return [SaveSnapshot(name)]
 
 
 def restore_recipe(name: str) -> list[Phase]:
-    """Go back to a snapshot, until the cluster works again."""
+    """Restore a snapshot, and wait for the nodes."""
     return [RestoreSnapshot(name), WaitForNodes()]
 
 
 def drain_recipe(node: str, variables: Mapping[str, Any]) -> list[Phase]:
-    """Move the pods of a node away."""
+    """Move the pods of a node to other nodes."""
     return [
         TakeArtifacts(for_roles=True),
         WriteInventory(),
@@ -80,7 +80,7 @@ def drain_recipe(node: str, variables: Mapping[str, Any]) -> list[Phase]:
 
 
 def uncordon_recipe(node: str) -> list[Phase]:
-    """Let pods back onto a node."""
+    """Allow pods on a node again."""
     return [
         TakeArtifacts(for_roles=True),
         WriteInventory(),
@@ -89,7 +89,7 @@ def uncordon_recipe(node: str) -> list[Phase]:
 
 
 def reset_recipe(node: str, variables: Mapping[str, Any]) -> list[Phase]:
-    """Take a node out of the cluster."""
+    """Remove a node from the cluster."""
     return [
         TakeArtifacts(for_roles=True),
         WriteInventory(),
@@ -98,7 +98,7 @@ def reset_recipe(node: str, variables: Mapping[str, Any]) -> list[Phase]:
 
 
 def rejoin_recipe(node: str) -> list[Phase]:
-    """Bring a node into the cluster, whatever it is now."""
+    """Join a node to the cluster, from any state."""
     return [
         TakeArtifacts(for_roles=True),
         CreateMachines(),

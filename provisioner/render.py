@@ -1,4 +1,4 @@
-"""A lab spec turned into a Vagrantfile. Pure functions: text comes back."""
+"""Rendering the Vagrantfile of a lab. The functions are pure."""
 
 import json
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from provisioner.spec import VagrantOptions
 
 VAGRANTFILE = Path(__file__).resolve().parents[1] / "Vagrantfile.j2"
 BOOT_SECONDS = {"kvm": 300, "qemu": 1200}
-# A machine's share of the processors where emulated machines compete for them. Only the proportion
+# CPU shares of emulated machines, which compete for the host's processors. Only the proportion
 # among libvirt's domains counts; the default is 1024 with cgroup v1, and 100 with v2.
 SHARES = {"control-plane": 800, "worker": 200}
-# Features that QEMU emulates and a guest is faster without. Measured for all four together
+# Emulated CPU features that slow a guest down. Measured for all four together
 # (docs/benchmarks.md); the reasons follow from how QEMU and Linux work. `erms`: the kernel
-# copies and clears memory a byte at a time. `la57`: page tables of five levels, each of them a step
-# of every walk. `pku`: a register that changes at each turn to an idle processor, which empties the
-# cache of addresses. `smap`: two switches of the translator's mode around each copy from or to a
-# process; it guards a kernel against its own processes.
+# copies and clears memory byte by byte. `la57`: page tables have five levels, and each page walk
+# reads all of them. `pku`: a register changes at each switch to an idle task, which flushes the
+# TLB. `smap`: the translator switches its mode twice around each copy from or to a process; the
+# feature only protects a kernel against its own processes.
 CPU_WITHOUT = ("erms", "la57", "pku", "smap")
 
 
 @dataclass(frozen=True)
 class BoxFile:
-    """A box as vagrant knows it: its name, and where it comes from while vagrant lacks it."""
+    """A box as vagrant knows it: its name, and its URL (empty if vagrant has the box)."""
 
     name: str
     url: str = ""
@@ -36,10 +36,10 @@ class BoxFile:
 
 @dataclass(frozen=True)
 class VagrantLab:
-    """What a Vagrantfile is made from beyond the spec's own options.
+    """The input of a Vagrantfile, beside the spec's options.
 
-    ``prefix`` and ``mark`` make what belongs to the lab known on its host; ``pool`` is the storage
-    pool, ``consoles`` the folder for what machines print while they boot.
+    ``prefix`` and ``mark`` identify the lab's domains, volumes and networks on its host. ``pool``
+    is the storage pool, and ``consoles`` the folder for the output of the machines' consoles.
     """
 
     lab: str
@@ -54,7 +54,7 @@ class VagrantLab:
 
 
 def _ruby(value: Any) -> str:
-    """A value as Ruby writes it; interpolation in a text would need a hash sign."""
+    """A value as a Ruby literal; hash signs are escaped to prevent interpolation."""
     return json.dumps(value).replace("#", "\\#")
 
 
@@ -65,20 +65,24 @@ def _disks(node: Node, docker_gib: int) -> list[dict[str, Any]]:
 
 
 def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
-    """The Vagrantfile of a lab. Raises jinja2's UndefinedError where the template asks for more."""
+    """The text of a lab's Vagrantfile.
+
+    Raises:
+        jinja2.UndefinedError: the template needs a value that is not given.
+    """
     emulated = lab.driver == "qemu"
-    # All that emulation can do: without AES instructions TLS is most of an API server's work.
+    # "maximum" includes AES instructions: without them an API server mostly computes TLS.
     most = "maximum" if emulated else "host-passthrough"
     cpu_mode = "custom" if options.cpu_model else most
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        # It is Ruby that comes out: every value goes through the filter.
+        # The output is Ruby: the template escapes every value with the filter `ruby`.
         autoescape=False,  # noqa: S701
     )
     environment.filters["ruby"] = _ruby
-    # A baked box brings it, with images on it.
+    # A baked box contains the docker disk, with images on it.
     docker_gib = 0 if options.box.baked else options.docker_disk_gib
     values = vars(lab) | options.model_dump(exclude={"name", "box", "driver"})
     values |= {

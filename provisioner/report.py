@@ -1,6 +1,6 @@
-"""The only printer beside the command line: events become lines for people, or JSON lines on disk.
+"""Printing: progress, tables, findings and errors. Only this module and ``cli`` print.
 
-Progress goes to stderr, so that stdout holds nothing but what was asked for.
+Progress goes to stderr, so that stdout contains only the output of the command.
 """
 
 import io
@@ -22,23 +22,23 @@ from provisioner.model import Event, Finding
 from provisioner.phases.base import PhaseTime
 
 MARKS = {"ok": ("✔", "green"), "skipped": ("✔", "green"), "failed": ("✘", "red")}
-# What a narrow terminal goes without, the first of these first: `--json` has it.
+# Columns that a narrow terminal does not show, in the order in which they are left out.
 LEFT_OUT = ("sha256", "disk", "memory")
-# What goes behind the name, in brackets, where it does not fit beside it.
+# Columns that move into brackets behind the name if the table is still too wide.
 BEHIND = ("version", "source")
 ENDLESS = 100_000
 
 out = Console()
 err = Console(stderr=True)
 if not out.is_terminal:
-    # A pipe has no width: rich would take it for 80 columns, and fold what is longer.
+    # A pipe has no width: rich would assume 80 columns and fold longer lines.
     out.width = ENDLESS
 
 
 class Progress:
-    """One live line for what is going on, and one line that stays for each phase that ended.
+    """A live line for the current steps, and a permanent line for each finished phase.
 
-    Where stderr is no terminal, the live line becomes a plain line every ten seconds.
+    If stderr is not a terminal, a plain line every ten seconds replaces the live line.
     """
 
     PLAIN_SECONDS = 10.0
@@ -46,22 +46,22 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.live = Live(console=console, refresh_per_second=8, transient=True)
-        self.title, self.begin, self.said = "", time.monotonic(), 0.0
-        self.depth: dict[str, Event] = {}
+        self.title, self.begin, self.printed_at = "", time.monotonic(), 0.0
+        self.open_steps: dict[str, Event] = {}
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         is_phase = event.task == self.title or (event.status == "start" and not self.title)
         if is_phase and event.status == "start":
-            self.title, self.begin, self.depth = event.task, time.monotonic(), {}
-            self.said = self.begin
+            self.title, self.begin, self.open_steps = event.task, time.monotonic(), {}
+            self.printed_at = self.begin
         elif is_phase:
             self._ended(event)
             self.title = ""
         elif event.status in ("start", "progress"):
-            self.depth[event.task] = event
+            self.open_steps[event.task] = event
         else:
-            self.depth.pop(event.task, None)
+            self.open_steps.pop(event.task, None)
         self._show()
 
     def _ended(self, event: Event) -> None:
@@ -72,8 +72,8 @@ class Progress:
         self.console.print(line)
 
     def _now(self) -> str:
-        """What is going on, in a line: the newest steps, and how far they are."""
-        newest = list(self.depth.values())[-3:]
+        """The newest open steps and their progress, in one line."""
+        newest = list(self.open_steps.values())[-3:]
         words = []
         for event in newest:
             name = f"{event.host}: {event.task}" if event.host else event.task
@@ -89,13 +89,13 @@ class Progress:
         line = f"{self.title:<14} {seconds:>6.0f} s   {self._now()}"
         if self.console.is_terminal:
             self.live.update(Spinner("dots", Text(line[: self.console.width - 4])))
-        elif self.depth and time.monotonic() - self.said > self.PLAIN_SECONDS:
-            self.said = time.monotonic()
+        elif self.open_steps and time.monotonic() - self.printed_at > self.PLAIN_SECONDS:
+            self.printed_at = time.monotonic()
             self.console.print(f"  {line.rstrip()}", highlight=False, soft_wrap=True)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Keep the live line on the screen for the length of a block."""
+        """Show the live line while a block runs."""
         if not self.console.is_terminal:
             yield
             return
@@ -104,7 +104,7 @@ class Progress:
 
 
 class VerifyProgress(Progress):
-    """The same live line, for checks: every check is a step of one phase that has no end."""
+    """The live line for checks: every check is a step of one phase without end."""
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -114,14 +114,14 @@ class VerifyProgress(Progress):
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on stdout."""
+    """Print one JSON document on stdout."""
     out.print_json(json.dumps(document)) if out.is_terminal else print(  # noqa: T201
         json.dumps(document)
     )
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout: as wide as its cells in a pipe, fitted to the window on a terminal."""
+    """Print a table on stdout: at full width in a pipe, fitted to the width of a terminal."""
     cells = [{key: str(cell) for key, cell in zip(columns, row, strict=True)} for row in rows]
     shown, table = list(columns), _fitted_table(title, columns, cells)
     left_out = []
@@ -133,18 +133,18 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     if not _fits(table) and "name" in columns:
         table = _fitted_table(title, *_behind_name(shown, cells))
         for column in table.columns:
-            # A state that is a sentence gives way before the name does.
+            # Long states are folded before names are.
             column.max_width = None if "name" in str(column.header) else out.width // 4
     _print_whole(out, table)
     if left_out:
-        note = f"Left out in {out.width} columns: {', '.join(left_out)}. --json has it."
+        note = f"Left out in {out.width} columns: {', '.join(left_out)}. --json shows all."
         out.print(Text(note, "dim"), soft_wrap=True)
 
 
 def _fitted_table(
     title: str, columns: Sequence[str], rows: Sequence[dict[str, str]], gap: int = 2
 ) -> Table:
-    """A table without lines; its columns are closer together where only that makes it fit."""
+    """A table without lines; the gap between columns is smaller if only that makes it fit."""
     table = _empty_table(columns, gap)
     table.title = title or None
     for row in rows:
@@ -156,7 +156,7 @@ def _fitted_table(
 
 
 def _empty_table(columns: Sequence[str], gap: int = 2) -> Table:
-    """Columns that fold what is too long instead of cutting it; rich folds the widest first."""
+    """An empty table whose columns fold long cells instead of cutting them off."""
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, gap, 0, 0))
     table.title_justify = "left"
     for column in columns:
@@ -167,7 +167,7 @@ def _empty_table(columns: Sequence[str], gap: int = 2) -> Table:
 def _behind_name(
     columns: Sequence[str], rows: Sequence[dict[str, str]]
 ) -> tuple[list[str], list[dict[str, str]]]:
-    """Move what describes a thing into brackets behind its name."""
+    """Move the columns of ``BEHIND`` into brackets behind the name."""
     moved = [key for key in columns if key in BEHIND]
     head = f"name ({', '.join(moved)})" if moved else "name"
     kept = [head if key == "name" else key for key in columns if key not in moved]
@@ -179,12 +179,12 @@ def _behind_name(
 
 
 def _width(table: Table) -> int:
-    """How wide a table is with every cell whole."""
+    """The width of a table without folded cells, in characters."""
     return Measurement.get(out, out.options.update(width=ENDLESS), table).maximum
 
 
 def _fits(table: Table) -> bool:
-    """Whether every cell can be whole."""
+    """Whether the table fits the terminal without folded cells; always true in a pipe."""
     return not out.is_terminal or _width(table) <= out.width
 
 
@@ -200,14 +200,14 @@ def _print_whole(console: Console, table: Table) -> None:
 
 
 def print_times(times: Sequence[PhaseTime]) -> None:
-    """The table of phase times that a recipe ends with."""
+    """Print the table of phase times after a recipe."""
     rows = [(t.title, f"{t.seconds:.1f} s", t.outcome) for t in times]
     rows.append(("total", f"{sum(t.seconds for t in times):.1f} s", ""))
     print_table("", ("phase", "time", "what"), rows)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """Questions and answers, one a row, with what to type below those that failed."""
+    """Print findings, one in each row, with hints for the failed ones."""
     _print_whole(out, _table_of(findings))
 
 
@@ -221,18 +221,18 @@ def _table_of(findings: Sequence[Finding]) -> Table:
 
 
 def print_choice(profile: str, why: str, findings: Sequence[Finding]) -> None:
-    """Which profile was taken where nobody named one, and the table of why; on stderr."""
+    """Print the automatic choice of a profile and its findings on stderr."""
     _print_whole(err, _table_of(findings))
     err.print(Text(f"Profile {profile}: {why}."), soft_wrap=True)
 
 
 def print_notice(text: str) -> None:
-    """What the user has to know although all went well; on stderr."""
+    """Print a note on stderr about a command that succeeded."""
     err.print(Text("Note: ", "bold yellow").append(text), soft_wrap=True)
 
 
 def print_error(error: LabError) -> None:
-    """The three parts of an error, on stderr."""
+    """Print the three parts of an error on stderr."""
     err.print(Text("Error: ", "bold red").append(error.brief, "bold"), soft_wrap=True)
     if error.details:
         err.print(Text(error.details), soft_wrap=True)
@@ -241,12 +241,12 @@ def print_error(error: LabError) -> None:
 
 
 def print_hint(text: str) -> None:
-    """What to type next, on stderr."""
+    """Print what to type next on stderr."""
     err.print(Text("→ ", "bold").append(text), soft_wrap=True)
 
 
 def print_timings(events: Sequence[dict[str, Any]]) -> None:
-    """Where the time of a run went: by phase, and the twenty tasks that took longest."""
+    """Print the times of a run: all phases, and the twenty longest tasks."""
     ended = [e for e in events if e["status"] in ("ok", "changed", "skipped", "failed")]
     phases = [
         e for e in ended if not e["host"] and e["phase"] != e["task"] and _is_phase(e, events)
@@ -261,6 +261,6 @@ def print_timings(events: Sequence[dict[str, Any]]) -> None:
 
 
 def _is_phase(event: dict[str, Any], events: Sequence[dict[str, Any]]) -> bool:
-    """A phase's own events are the first and the last of its key."""
+    """Whether an event is the phase's own: those are the first and the last of its key."""
     first = next(e for e in events if e["phase"] == event["phase"])
     return bool(first["task"] == event["task"])

@@ -1,6 +1,6 @@
-"""The only place that starts a process.
+"""The only module that starts processes.
 
-A failure is a command that can be pasted into a shell, its exit code and the tail of what it said.
+The error of a failed process has its command line, its exit code and the end of its output.
 """
 
 import os
@@ -17,23 +17,22 @@ import psutil
 from provisioner.errors import CommandError
 
 TAIL_LINES = 15
-# kubectl prints a whole object into the message of an error, in one line.
+# The maximum length of a line: kubectl prints a whole object in one line of an error message.
 TAIL_CHARS = 600
-# Ends with us whatever happens to us, and takes all its children and mounts along.
+# A prefix that ends a program, its children and its mounts when kubelab ends, even by SIGKILL.
 TETHER = (
     *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"),
     *("--kill-child", "--mount-proc"),
 )
-
-# The same for a program that starts no others and needs no root for it.
+# The same without root, for a program that starts no others.
 WITH_US = TETHER[:3]
-# Of this thread only: what another one starts meanwhile may live longer than the lock should.
+# Per thread, because processes of other threads may live longer than the lock should.
 _LENT: ContextVar[tuple[int, ...]] = ContextVar("lent", default=())
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished process left behind."""
+    """The command line, exit code and output of a finished process."""
 
     argv: tuple[str, ...]
     code: int
@@ -42,7 +41,7 @@ class Result:
 
 
 def tail(text: str, lines: int = TAIL_LINES) -> str:
-    """The last ``lines`` lines of ``text`` that are not blank, each cut where it gets too long."""
+    """The last ``lines`` lines of ``text`` that are not blank; long lines are cut off."""
     kept = [line for line in text.splitlines() if line.strip()][-lines:]
     return "\n".join(
         f"{line[:TAIL_CHARS]} ..." if len(line) > TAIL_CHARS else line for line in kept
@@ -61,7 +60,7 @@ def failure(argv: Sequence[str], code: int | str, output: str, hint: str = "") -
 
 
 def missing(argv: Sequence[str], cwd: Path | None = None) -> CommandError:
-    """The error for a program that is not installed, or for a folder that is not there."""
+    """The error for a program that is not installed, or a folder that does not exist."""
     if cwd is not None and not cwd.is_dir():
         return CommandError(f"{argv[0]} cannot be run in {cwd}: no such folder")
     return CommandError(
@@ -73,9 +72,9 @@ def missing(argv: Sequence[str], cwd: Path | None = None) -> CommandError:
 
 @contextmanager
 def lend(handle: int) -> Iterator[None]:
-    """Let what ``run`` starts in the block hold an open file too, and with it a lock on that file.
+    """Let processes of ``run`` in the block inherit an open file, and with it its lock.
 
-    A process that we started goes on when we are killed; whoever waits for the lock waits for it.
+    Such a process continues if kubelab is killed. It then still holds the lock.
     """
     token = _LENT.set((handle,))
     try:
@@ -94,12 +93,13 @@ def run(
     cwd: Path | None = None,
     hint: str = "",
 ) -> Result:
-    """Run ``argv`` to its end and return what it printed.
+    """Run ``argv`` to its end and return its exit code and output.
 
-    ``timeout`` is in seconds; ``env`` is added to ours. Standard input is empty unless given.
+    ``timeout`` is in seconds. ``env`` is added to kubelab's environment. Standard input is empty
+    unless given.
 
     Raises:
-        CommandError: the program is missing, ran out of time, or (with ``check``) failed.
+        CommandError: the program is missing, timed out, or (with ``check``) failed.
     """
     try:
         done = subprocess.run(
@@ -128,7 +128,7 @@ def run(
 def spawn(
     argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a process that outlives us: a session of its own, its output appended to ``log``.
+    """Start a process that outlives kubelab, in a new session; ``log`` gets its output.
 
     Raises:
         CommandError: the program is missing.
@@ -148,15 +148,15 @@ def spawn(
 
 
 def _environment(env: Mapping[str, str] | None, cwd: Path | None) -> dict[str, str]:
-    # As a shell's cd does: programs that care about symbolic links on the way ask PWD.
+    # Like a shell's cd, because some programs read the path with its symbolic links from PWD.
     place = {"PWD": str(cwd)} if cwd else {}
     return {**os.environ, **place, **(env or {})}
 
 
 def end_children() -> None:
-    """Kill the processes that we started and that still run, with all that they started.
+    """Kill all running child processes and their descendants.
 
-    What ``spawn`` started stays: it is in a session of its own, and others may use it by now.
+    Processes of ``spawn`` are kept: they have their own session, and other commands may use them.
     """
     session = os.getsid(0)
     for child in psutil.Process().children(recursive=True):
@@ -191,9 +191,9 @@ def stream(
     cwd: Path | None = None,
     hint: str = "",
 ) -> Iterator[Iterator[str]]:
-    """Run ``argv`` and hand out its lines (stdout and stderr together) as they come.
+    """Run ``argv`` and yield an iterator of its output lines (stdout and stderr together).
 
-    The process is terminated when the block is left early.
+    The process is killed if the block ends by an exception.
 
     Raises:
         CommandError: the program is missing or failed.

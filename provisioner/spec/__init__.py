@@ -1,7 +1,7 @@
 """The lab spec: what a user asks for, and the only reader of a user's YAML.
 
-Every fault is reported at once, with the file, the key path, the value, why it is refused and what
-would be right. Nothing is touched before a spec has passed.
+All faults are reported at once, each with the file, the key path, the value, the reason, and what
+to write instead. Nothing is changed before the spec has passed.
 """
 
 from provisioner.spec.fields import DNS_LABEL

@@ -1,4 +1,4 @@
-"""The kinds of values in a lab spec: what each has to be, and what else to write."""
+"""The types of values in a lab spec. Each error says what is wrong and what to write instead."""
 
 import re
 from ipaddress import IPv4Address, IPv4Network
@@ -27,9 +27,9 @@ def _network(value: str) -> str:
     try:
         network = IPv4Network(value)
     except ValueError as bad:
-        raise ValueError(f"no IPv4 network ({bad}): write it like 10.77.0.0/24") from None
+        raise ValueError(f"not an IPv4 network ({bad}): write it like 10.77.0.0/24") from None
     if network.is_loopback or network.is_multicast or network.is_link_local or network.is_reserved:
-        raise ValueError("no address range for machines: take a private one, like 10.77.0.0/24")
+        raise ValueError("not usable for machines: use a private range, like 10.77.0.0/24")
     return value
 
 
@@ -37,36 +37,36 @@ def _address(value: str) -> str:
     try:
         return str(IPv4Address(value))
     except ValueError:
-        raise ValueError("no IPv4 address: write it like 10.77.0.10") from None
+        raise ValueError("not an IPv4 address: write it like 10.77.0.10") from None
 
 
 def _uri(value: str) -> str:
     if not re.fullmatch(r"qemu(\+ssh)?://([\w.-]+@)?[\w.-]*(:\d+)?/system", value):
-        raise ValueError("no URI of a system libvirt: use qemu:///system, or qemu+ssh://U@H/system")
+        raise ValueError("not a libvirt URI: use qemu:///system, or qemu+ssh://USER@HOST/system")
     return value
 
 
 def _link(value: str) -> str:
     if not re.fullmatch(r"[\w.-]{0,15}", value, re.ASCII):
-        raise ValueError("no name of a network link: at most 15 of letters, digits, '.', '_', '-'")
+        raise ValueError("not a link name: use at most 15 letters, digits, '.', '_' and '-'")
     return value
 
 
 def _absolute(value: str) -> str:
     if value and not value.startswith("/"):
-        raise ValueError("no absolute path: begin it with '/'")
+        raise ValueError("not an absolute path: begin it with '/'")
     return value
 
 
 def _http_url(value: str) -> str:
     if not re.fullmatch(r"(https?://[^\s/]+(/\S*)?)?", value):
-        raise ValueError("no URL: write it like https://mirror.example.org/path")
+        raise ValueError("not a URL: write it like https://mirror.example.org/path")
     return value.rstrip("/")
 
 
 def _node_port(value: int) -> int:
     if value and not 30000 <= value <= 32767:
-        raise ValueError("no port for a service on nodes: use 30000 to 32767, or 0 for any")
+        raise ValueError("not a NodePort: use 30000 to 32767, or 0 for any")
     return value
 
 

@@ -1,7 +1,7 @@
-"""Specs of earlier versions, brought to the shape of today's.
+"""Migration of specs of earlier versions to the current schema.
 
-A spec without ``spec_version`` counts as one of version 1: a migration changes nothing in a spec
-that has today's shape already.
+A spec without ``spec_version`` counts as version 1. That is safe, because a migration does not
+change a spec that already has the current schema.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,14 +11,14 @@ from provisioner.errors import SpecError
 from provisioner.spec.shape import SPEC_VERSION
 
 Data = dict[str, Any]
-# Version 1 had one key of the catalogue for all components of a kind.
+# In version 1 all components of a kind were under one key of the catalogue.
 GROUPS = {
     "artifacts_kubernetes": "artifacts_kubernetes",
     "artifacts_cni": "artifacts_cni",
     "artifacts_dashboards": "artifacts_dashboard",
 }
 
-# Keys of a component that are parts of others now.
+# Keys of a component in version 1 that other keys contain in version 2.
 FOLDERS = {"binaries": "bin", "cni": "cni"}
 SETTINGS = ("kubeadm_api", "cri")
 MOVED = (*FOLDERS, *SETTINGS, "control_plane", "images")
@@ -29,7 +29,7 @@ def _component_key(group: str, name: str) -> str:
 
 
 def _component(part: Any) -> Any:
-    """What version 1 said of a component, in the keys of version 2."""
+    """A component of version 1 in the keys of version 2."""
     if not isinstance(part, Mapping):
         return part
     found = {key: value for key, value in part.items() if key not in MOVED}
@@ -65,14 +65,14 @@ def _to_version_2(data: Data) -> Data:
 
 
 MIGRATIONS: Mapping[int, Callable[[Data], Data]] = {1: _to_version_2}
-"""What leads from a version to the next."""
+"""The function that migrates a spec from each version to the next."""
 
 
 def migrated(data: Mapping[str, Any], source: str) -> Data:
-    """The data of a spec in today's shape; ``source`` names it in messages.
+    """The data of a spec in the current schema; ``source`` names the spec in messages.
 
     Raises:
-        SpecError: a later kubelab wrote it, or its version is no number.
+        SpecError: a later kubelab wrote the spec, or its version is not a number.
     """
     found = dict(data)
     version = found.pop("spec_version", 1)

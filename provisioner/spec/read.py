@@ -1,4 +1,4 @@
-"""Reading a lab spec, and saying all that is wrong with it."""
+"""Reading a lab spec, and reporting all its faults."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from provisioner.spec.shape import LabSpec
 
 
 def _tags() -> dict[str, tuple[str, ...]]:
-    """The unions of a spec, and their members as pydantic names them in the place of a fault."""
+    """The unions of the spec by key, and the tags of their members in pydantic's locations."""
     unions = {key: f for key, f in LabSpec.model_fields.items() if f.discriminator}
     return {
         key: tuple(
@@ -32,7 +32,7 @@ TAGS = _tags()
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    # The tag of a union is no key of the user's.
+    # pydantic's locations contain the tag of a union, which is not a key in the spec.
     if len(location) > 1 and location[1] in TAGS.get(str(location[0]), ()):
         location = (location[0], *location[2:])
 
@@ -45,7 +45,7 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _siblings(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that are allowed where ``location`` ends."""
+    """The allowed keys at the end of ``location``."""
     models: list[Any] = [LabSpec]
     for key in location[:-1]:
         if isinstance(key, int):
@@ -66,12 +66,12 @@ def _shape_faults(bad: ValidationError) -> Iterator[SpecFault]:
             allowed = f"did you mean {close[0]!r}?" if close else "remove it; allowed here: "
             why = "unknown key: " + (allowed if close else allowed + ", ".join(_siblings(location)))
         elif error["type"].startswith("union_tag"):
-            value, why = None, f"says which one: use {' or '.join(TAGS[str(location[0])])}"
+            value, why = None, f"missing or unknown: use {' or '.join(TAGS[str(location[0])])}"
             location = (*location, "name")
         elif error["type"] == "missing":
-            value, why = None, "missing: this key has to be given"
+            value, why = None, "missing: this key is required"
         elif error["type"] == "string_type":
-            why = "not a text: put it in quotes, like '1.20.2'"
+            why = "not a string: put it in quotes, like '1.20.2'"
         yield _path(location), value, why.removeprefix("Value error, ")
 
 
@@ -83,7 +83,7 @@ def _refuse(source: str, faults: list[SpecFault]) -> SpecError:
     return SpecError(
         brief=f"{source}: {len(faults)} fault{'s' * (len(faults) > 1)} in the lab spec",
         details="\n".join(line(*fault) for fault in faults),
-        hint="Mend these and run the command again; nothing was touched."
+        hint="Fix these and run the command again; nothing was changed."
         " `kubelab spec schema` prints all keys.",
     )
 
@@ -95,10 +95,10 @@ def _as_mapping(data: Any, source: str) -> Mapping[str, Any]:
 
 
 def parse_spec(data: Any, source: str, offers: Offers) -> LabSpec:
-    """Turn what YAML gave into a LabSpec; ``source`` names it in messages.
+    """Turn the data of a YAML file into a LabSpec; ``source`` names the spec in messages.
 
     Raises:
-        SpecError: with every fault that could be found.
+        SpecError: the spec is refused; lists every fault.
     """
     try:
         spec = LabSpec.model_validate(migrated(_as_mapping(data, source), source))
@@ -113,7 +113,7 @@ def read_spec(path: Path, offers: Offers) -> LabSpec:
     """Read a spec from a YAML file.
 
     Raises:
-        SpecError: the file cannot be read, is no YAML, or is refused by ``parse_spec``.
+        SpecError: the file cannot be read, is not valid YAML, or ``parse_spec`` refuses it.
     """
     return parse_spec(_load(path), str(path), offers)
 
@@ -128,21 +128,21 @@ def _load(path: Path) -> Any:
     try:
         return yaml.load(text, UniqueKeys)  # noqa: S506
     except yaml.YAMLError as bad:
-        raise SpecError(f"{path}: no valid YAML", str(bad), "Mend the line named above.") from None
+        raise SpecError(f"{path}: not valid YAML", str(bad), "Fix the line named above.") from None
     except RecursionError:
         raise SpecError(f"{path}: nested too deeply", "", "A spec is three levels deep.") from None
 
 
 @dataclass(frozen=True)
 class StoredSpec:
-    """The spec that a lab was made from, and the keys of it that this kubelab does not know."""
+    """The spec that a lab was made from, and its keys that this kubelab does not know."""
 
     spec: LabSpec
     unknown: tuple[str, ...] = ()
 
 
 def _without(data: Any, location: tuple[int | str, ...]) -> Any:
-    """``data`` without the key at ``location``; tags of unions in it are no keys and are passed."""
+    """``data`` without the key at ``location``; tags of unions in the location are skipped."""
     key, *rest = location
     if isinstance(data, list) and isinstance(key, int):
         return [_without(x, (*rest,)) if i == key and rest else x for i, x in enumerate(data)]
@@ -156,13 +156,13 @@ def _without(data: Any, location: tuple[int | str, ...]) -> Any:
 
 
 def read_stored(path: Path) -> StoredSpec:
-    """Read the spec of a lab that is there, however old it is: it is not judged.
+    """Read the stored spec of an existing lab without checking it against the catalogue.
 
-    A key that this kubelab does not know is left out. So is a value that it does not take, for
-    which the default stands then: a lab outlives the version that made it.
+    Unknown keys are left out, and defaults replace invalid values. So this kubelab can handle a
+    lab that another version made.
 
     Raises:
-        SpecError: the file is damaged: what a lab cannot do without is missing.
+        SpecError: the file is damaged: a required key is missing.
     """
     data = migrated(_as_mapping(_load(path), str(path)), str(path))
     unknown: list[str] = []
@@ -180,10 +180,14 @@ def read_stored(path: Path) -> StoredSpec:
 
 
 class UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that is given twice is a fault, not a silent choice of the last."""
+    """A YAML loader that refuses duplicate keys, of which YAML would silently use the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping, and refuse a key that came before."""
+        """Build a mapping.
+
+        Raises:
+            ConstructorError: a key is given twice.
+        """
         seen = set()
         for key_node, _ in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None

@@ -1,4 +1,4 @@
-"""What a lab spec has to keep that spans several keys."""
+"""The rules of a lab spec that involve several keys."""
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -14,22 +14,21 @@ CONTROL_PLANE_CPUS = 2
 CONTROL_PLANE_MIB = 1700
 # kube-controller-manager gives every node a /24 of the pod network.
 NODE_POD_PREFIX = 24
-# kube-apiserver accepts at most 20 bits of service addresses; its first ten are spoken for.
+# kube-apiserver accepts at most 20 bits of service addresses, and the first ten are reserved.
 SERVICE_PREFIXES = range(12, 28)
 DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
 
 
 SpecFault = tuple[str, Any, str]
-"""Key path, the value found there, and why it is refused and what would be right."""
+"""Key path, its value, and the reason with what to write instead."""
 
 
 @dataclass(frozen=True)
 class Offer:
     """What the catalogue offers, so that a spec can be refused before anything is fetched.
 
-    ``components`` are names by kind, and versions of Kubernetes. ``missing`` names the builds of a
-    chosen component whose files only a spec can give. ``conflicts`` tells what of the offer does
-    not go together.
+    ``components`` are names by kind, and versions of Kubernetes. ``missing`` returns the builds of
+    a choice whose files the spec has to give. ``conflicts`` yields combinations that cannot work.
     """
 
     components: Mapping[str, Collection[str]]
@@ -39,7 +38,7 @@ class Offer:
 
 
 Offers = Callable[[Artifacts], Offer]
-"""The catalogue's offer, given what a spec says of artifacts."""
+"""Returns the catalogue's offer for the key ``artifacts`` of a spec."""
 
 
 def _name_faults(spec: LabSpec) -> Iterator[SpecFault]:
@@ -82,7 +81,7 @@ def _address_faults(spec: LabSpec) -> Iterator[SpecFault]:
         if address not in network:
             yield path, node.address, f"outside networks.node {network}: use {first} to {last}"
         elif address == network[1]:
-            yield path, node.address, f"the host's own end of the network: use {first} to {last}"
+            yield path, node.address, f"the host's own address: use {first} to {last}"
         elif not first <= address <= last:
             yield path, node.address, f"a reserved address of {network}: use {first} to {last}"
 
@@ -94,7 +93,7 @@ def _network_faults(spec: LabSpec) -> Iterator[SpecFault]:
         paths["provider.management"] = IPv4Network(spec.provider.management)
     for (one, a), (other, b) in itertools.combinations(paths.items(), 2):
         if a.overlaps(b):
-            why = f"overlaps {one} ({a}): give each range addresses of its own"
+            why = f"overlaps {one} ({a}): use separate ranges"
             yield other, str(b), why
     if spec.runtime.name == "docker" and named["node"].overlaps(DOCKER_BRIDGE):
         why = f"overlaps docker's own bridge ({DOCKER_BRIDGE}): use another, like 10.77.0.0/24"
@@ -146,6 +145,6 @@ OWN_RULES = (
 
 
 def faults_of(spec: LabSpec, offer: Offer) -> list[SpecFault]:
-    """Every fault of a spec whose single keys are right."""
+    """The faults of a spec whose single keys are valid."""
     own = [fault for rule in OWN_RULES for fault in rule(spec)]
     return [*own, *_catalogue_faults(spec, offer), *offer.conflicts(spec)]

@@ -1,4 +1,4 @@
-"""The keys of a lab spec, as pydantic models. What spans several keys is in ``rules.py``."""
+"""The keys of a lab spec, as pydantic models. Rules for several keys are in ``rules.py``."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,13 +22,13 @@ SPEC_VERSION = 2
 
 
 class Section(BaseModel):
-    """A part of the spec: unknown keys are faults, and nothing is converted behind one's back."""
+    """Base class of the spec's parts: refuses unknown keys and does not convert values."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Kubernetes(Section):
-    """Which Kubernetes."""
+    """The version of Kubernetes."""
 
     version: str = Field(description="A version of the catalogue, like 1.20.2")
 
@@ -39,7 +39,7 @@ class NodeSpec(Section):
     name: Label = Field(description="Host name and Kubernetes node name: a DNS label")
     role: Role = Field(description="control-plane or worker")
     address: Address = Field(description="Static IPv4 address in networks.node")
-    cpus: int = Field(default=2, ge=1, le=256, description="Processors; a control plane wants 2")
+    cpus: int = Field(default=2, ge=1, le=256, description="Processors; a control plane needs 2")
     memory_mib: int = Field(default=2048, ge=WORKER_MIB, le=4194304, description="Memory in MiB")
     disks_gib: list[Annotated[int, Field(ge=1, le=65536)]] = Field(
         default=[], max_length=8, description="Sizes of additional disks, in GiB"
@@ -47,7 +47,7 @@ class NodeSpec(Section):
 
 
 class Networks(Section):
-    """The three address ranges of a cluster. None may overlap another."""
+    """The three address ranges of a cluster, which must not overlap."""
 
     node: Network = Field(default="10.77.0.0/24", description="Machines; the host has its .1")
     pod: Network = Field(default="10.244.0.0/16", description="Pods: a /24 for every node")
@@ -62,11 +62,11 @@ class Runtime(Section):
 
 
 class Flannel(Section):
-    """Pod network by one daemon a node; it knows no NetworkPolicy."""
+    """Pod network by one daemon on each node, without NetworkPolicy."""
 
-    name: Literal["flannel"] = Field("flannel", description="flannel: one daemon a node")
+    name: Literal["flannel"] = Field("flannel", description="flannel: one daemon on each node")
     backend: Literal["vxlan", "host-gw"] = Field(
-        default="vxlan", description="vxlan, or plain routes where all nodes are in one network"
+        default="vxlan", description="vxlan, or plain routes if all nodes are in one network"
     )
 
 
@@ -79,17 +79,17 @@ class Bridge(Section):
 class Weave(Section):
     """Weave Net: a mesh of all nodes, with NetworkPolicy."""
 
-    name: Literal["weave"] = Field(description="weave: Weave Net, of the fork that goes on")
+    name: Literal["weave"] = Field(description="weave: Weave Net, of the maintained fork")
     mtu: int = Field(default=0, ge=0, le=9216, description="Bytes; 0 for Weave's own, 1376")
     connections: int = Field(
-        default=200, ge=1, le=10000, description="Other nodes that one keeps connections to"
+        default=200, ge=1, le=10000, description="Maximum number of nodes that a node connects to"
     )
     iptables_backend: Literal["auto", "legacy", "nft"] = Field(
-        default="auto", description="legacy where the nodes' iptables is older than 1.8"
+        default="auto", description="legacy if the nodes' iptables is older than 1.8"
     )
-    encryption: bool = Field(default=False, description="Encrypt what goes between nodes")
+    encryption: bool = Field(default=False, description="Encrypt the traffic between nodes")
     password_file: AbsolutePath = Field(
-        default="", description="A file of this host with the password; empty for a random one"
+        default="", description="A file on this host with the password; empty for a random one"
     )
 
 
@@ -101,7 +101,7 @@ NO_DASHBOARD = "none"
 
 
 class DashboardChoice(Section):
-    """A web page about the cluster, and how it is reached."""
+    """The dashboard, and how it is exposed."""
 
     name: str = Field(default=NO_DASHBOARD, description="A dashboard of the catalogue, or none")
     exposure: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
@@ -125,52 +125,53 @@ Dashboard = Annotated[
 class MachineOptions(Section):
     """Machine containers on this host."""
 
-    # Machines start from a root that debootstrap makes, and their images lie on the host's disk.
+    # Machines start from a root instead of a box, and docker's data is on the host's disk.
     box: ClassVar["BoxChoice | None"] = None
     docker_disk_gib: ClassVar[int] = 0
 
     name: Literal["machine"] = Field("machine", description="machine: systemd-nspawn on this host")
-    nat: bool = Field(default=True, description="Machines may reach what this host reaches")
+    nat: bool = Field(default=True, description="Machines reach other networks through this host")
 
 
 class BoxChoice(Section):
-    """Which Vagrant box."""
+    """The Vagrant box of the machines."""
 
     name: str = Field(description="A box of the catalogue, like debian12")
     baked: bool = Field(
-        default=True, description="With docker, its images and the prerequisites in it"
+        default=True, description="The box contains docker, the images and the prerequisites"
     )
 
 
 class VagrantOptions(Section):
-    """Virtual machines of libvirt, by Vagrant."""
+    """Virtual machines of libvirt, created by Vagrant."""
 
     name: Literal["vagrant"] = Field(description="vagrant: virtual machines of libvirt")
     box: BoxChoice
     driver: Literal["auto", "kvm", "qemu"] = Field(
-        default="auto", description="auto: kvm where it boots a guest, else qemu (emulation, slow)"
+        default="auto", description="auto: kvm if it boots a guest, else qemu (emulation, slow)"
     )
     uri: LibvirtUri = Field(
-        default="qemu:///system", description="Or another host's: qemu+ssh://USER@HOST/system"
+        default="qemu:///system",
+        description="The libvirt to use; on another host: qemu+ssh://USER@HOST/system",
     )
     cpu_model: str = Field(
-        default="", description="A model of QEMU's; empty for all that the host can do"
+        default="", description="A CPU model of QEMU; empty for all features of the host"
     )
     nested: bool = Field(default=False, description="Machines may run virtual machines themselves")
     management: Network = Field(
         default="192.168.121.0/24", description="The network that vagrant's SSH uses"
     )
     bridge: Link = Field(
-        default="", description="A bridge of the host: machines are on its network too"
+        default="", description="A bridge of the host that machines are attached to as well"
     )
     mtu: int = Field(
-        default=0, ge=0, le=9216, description="Of the lab's networks; 0: libvirt's own"
+        default=0, ge=0, le=9216, description="MTU of the lab's networks; 0: libvirt's default"
     )
     docker_disk_gib: int = Field(
         default=DOCKER_DISK_GIB,
         ge=0,
         le=65536,
-        description="A disk for /var/lib/docker in GiB; 0 for none",
+        description="Size of the disk for /var/lib/docker in GiB; 0 for none",
     )
     synced_folder: str = Field(
         default="", description="A folder of this host to copy to /vagrant on the machines"
@@ -185,17 +186,18 @@ class Artifacts(Section):
 
     source: Literal["packages", "upstream"] = Field(
         default="packages",
-        description="packages: built from what package registries hold; upstream: what publishers"
-        " serve is downloaded, and only the rest built",
+        description="packages: all is built from package registries; upstream: files of publishers"
+        " are downloaded, and only the rest is built",
     )
     mirrors: dict[HttpUrl, HttpUrl] = Field(
-        default={}, description="Where else to find what is below a URL: {https://dl.k8s.io: URL}"
+        default={}, description="Mirrors by the URL that they replace: {https://dl.k8s.io: URL}"
     )
     proxy: HttpUrl = Field(
-        default="", description="For downloads, here and on nodes; empty: as the environment says"
+        default="",
+        description="Proxy for downloads, here and on nodes; empty: from the environment",
     )
     registry_mirror: HttpUrl = Field(
-        default="", description="Where docker on the nodes looks for images of docker.io first"
+        default="", description="Mirror of docker.io for docker on the nodes"
     )
     overrides: dict[str, Any] = Field(
         default={}, description="Merged over the catalogue, roles/artifacts/defaults/main"
@@ -232,7 +234,7 @@ class LabSpec(Section):
 
     @property
     def machines(self) -> list[Node]:
-        """The nodes as providers take them."""
+        """The nodes in the form for providers."""
         return [
             Node(n.name, n.role, n.address, n.cpus, n.memory_mib, tuple(n.disks_gib))
             for n in self.nodes

@@ -45,7 +45,7 @@ def test_an_unknown_lab_is_named_with_those_that_there_are():
 
 @pytest.mark.parametrize("name", ["", "../etc", "A", "a/b", "-a"])
 def test_what_is_no_name_of_a_lab_is_refused(name):
-    with pytest.raises(UsageError, match="no name of a lab"):
+    with pytest.raises(UsageError, match="not a valid name of a lab"):
         Lab(name)
 
 

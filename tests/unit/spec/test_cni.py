@@ -39,7 +39,7 @@ def test_weave_with_its_images_passes(good):
         ("172.17.0.0/16", "no range that the host has a route into"),
         ("10.77.0.0/16", "overlaps networks.node"),
         ("10.244.0.0/30", "too small"),
-        ("10.244.0.1/16", "no IPv4 network"),
+        ("10.244.0.1/16", "not an IPv4 network"),
     ],
 )
 def test_a_range_that_weave_cannot_use_is_refused(good, pod, why):
@@ -60,7 +60,7 @@ def test_a_range_that_weave_cannot_use_is_refused(good, pod, why):
         ({"name": "flannel", "bakend": "vxlan"}, "cni.bakend", "did you mean 'backend'?"),
         ({"name": "bridge", "mtu": 1}, "cni.mtu", "unknown key"),
         ({"name": "weave", "mtu": -1}, "cni.mtu", "greater than or equal to 0"),
-        ({"name": "weave", "password_file": "p"}, "cni.password_file", "no absolute path"),
+        ({"name": "weave", "password_file": "p"}, "cni.password_file", "not an absolute path"),
         ({"name": "weave", "iptables_backend": "old"}, "cni.iptables_backend", "legacy"),
     ],
 )
