@@ -36,7 +36,7 @@ class BoxFile:
 
 @dataclass(frozen=True)
 class VagrantLab:
-    """The input of a Vagrantfile, beside the spec's options.
+    """The input of a Vagrantfile, in addition to the spec's options.
 
     ``prefix`` and ``mark`` identify the lab's domains, volumes and networks on its host. ``pool``
     is the storage pool, and ``consoles`` the folder for the output of the machines' consoles.

@@ -89,7 +89,7 @@ def _inputs(context: Context) -> str:
 
 
 def _fingerprint(context: Context, *, well: bool) -> Mapping[str, list[str]] | None:
-    """The fingerprint of the lab; None if a machine or the API does not answer."""
+    """The fingerprint of the lab; None if it cannot be taken, or is not ``well``."""
     try:
         return take(context.provider, context.spec.machines, context.kubectl, well=well)
     except LabError:

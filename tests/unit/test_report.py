@@ -76,14 +76,14 @@ def test_status_of_long_names_goes_without_figures_and_says_so(terminal):
     head, *rows, note = lines_of(terminal)
     assert head.split() == ["node", "role", "address", "machine", "kubelet", "schedulable"]
     assert [row.split()[:2] for row in rows] == [list(node[:2]) for node in LONG_NODES]
-    assert note == "Left out in 80 columns: disk, memory. --json has it."
+    assert note == "Left out in 80 columns: disk, memory. --json shows all."
 
 
 def test_a_plan_is_readable_in_80_columns(terminal):
     report.print_table("lab centos7", PLAN, PLANNED)
     lines = lines_of(terminal)
     assert max(len(line) for line in lines) <= 80
-    assert lines[-1] == "Left out in 80 columns: sha256. --json has it."
+    assert lines[-1] == "Left out in 80 columns: sha256. --json shows all."
     assert lines[1].split() == ["what", "name", "(version,", "source)", "state"]
     starts = [line.split()[1] for line in lines[2:-1] if not line.startswith(" ")]
     assert starts == [row[1] for row in PLANNED]

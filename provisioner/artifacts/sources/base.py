@@ -70,7 +70,7 @@ class Source(ABC, Generic[BuildModel]):
 
     @property
     def tools(self) -> object:
-        """JSON value of the inputs beside the build that determine the content."""
+        """The inputs that determine the content, in addition to the build (a JSON value)."""
         return ""
 
     @property
