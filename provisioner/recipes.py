@@ -13,8 +13,8 @@ from provisioner.phases.nodes import WaitForNodes, WakeControlPlane
 from provisioner.phases.request import CheckRequest
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
 
-UP: list[Phase] = [
-    CheckRequest(),
+# From a spec to machines that run, with an inventory of them.
+MACHINES: list[Phase] = [
     CheckHost(),
     InstallHostPackages(),
     SaveSpec(),
@@ -22,18 +22,17 @@ UP: list[Phase] = [
     WakeControlPlane(),
     CreateMachines(),
     WriteInventory(),
+]
+
+UP: list[Phase] = [
+    CheckRequest(),
+    *MACHINES,
     SetUpCluster(),
 ]
 
 RECREATE_NETWORK: list[Phase] = [
     CheckRequest(recreate=True),
-    CheckHost(),
-    InstallHostPackages(),
-    SaveSpec(),
-    BuildArtifacts(),
-    WakeControlPlane(),
-    CreateMachines(),
-    WriteInventory(),
+    *MACHINES,
     RetireNetwork(),
     SetUpCluster(),
 ]
