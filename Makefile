@@ -23,7 +23,7 @@ endif
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
 # Folders that `make test` and `make test-extended` share; the mark `extended` selects the tests.
-TESTS_REAL := $(wildcard tests/contract) tests/stories tests/roles tests/packages tests/machine
+TESTS_REAL := $(wildcard tests/contract) tests/stories tests/registry tests/roles tests/packages tests/machine
 # Unit tests that are skipped if the host packages for virtual machines are not installed.
 TESTS_WITH_VM_PACKAGES := tests/unit/providers/libvirt tests/unit/test_vagrantfile.py
 

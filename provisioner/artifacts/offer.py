@@ -21,7 +21,10 @@ def workshop_of(artifacts: Artifacts) -> Workshop:
     catalog = load_catalog(artifacts.overrides)
     if artifacts.source == "upstream":
         catalog = catalog.from_upstream()
-    workshop = Workshop(catalog, cache(), DownloadRoute(artifacts.mirrors, artifacts.proxy))
+    route = DownloadRoute(
+        artifacts.mirrors, artifacts.proxy, artifacts.registry_mirror, artifacts.ca_file
+    )
+    workshop = Workshop(catalog, cache(), route)
     if faults := list(faults_of(workshop)):
         raise refusal(faults)
     return workshop

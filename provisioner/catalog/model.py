@@ -55,9 +55,10 @@ class MachineRoot(Part):
 
 
 class HostPackages(Part):
-    """Packages for this host: to build artifacts, for each provider, and for tests."""
+    """Packages for this host: to build, to fetch images, for each provider, and for tests."""
 
     build: list[str] = []
+    registry: list[str] = []
     machine: list[str] = []
     vagrant: list[str] = []
     test: list[str] = []

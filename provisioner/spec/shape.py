@@ -15,6 +15,7 @@ from provisioner.spec.fields import (
     Link,
     Network,
     NodePort,
+    Registry,
 )
 
 WORKER_MIB = 512
@@ -181,6 +182,18 @@ class VagrantOptions(Section):
 Provider = Annotated[MachineOptions | VagrantOptions, Field(discriminator="name")]
 
 
+def _by_registry(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"docker.io": value} if value else {}
+    return value
+
+
+RegistryMirrors = Annotated[
+    dict[Registry, HttpUrl],
+    BeforeValidator(_by_registry, json_schema_input_type=str | dict[str, str]),
+]
+
+
 class Artifacts(Section):
     """Where binaries, images and packages come from."""
 
@@ -196,8 +209,14 @@ class Artifacts(Section):
         default="",
         description="Proxy for downloads, here and on nodes; empty: from the environment",
     )
-    registry_mirror: HttpUrl = Field(
-        default="", description="Mirror of docker.io for docker on the nodes"
+    registry_mirror: RegistryMirrors = Field(
+        default={},
+        description="Mirrors of image registries by their names: {registry.k8s.io: URL}; a URL"
+        " alone is a mirror of docker.io, which docker on the nodes uses too",
+    )
+    ca_file: AbsolutePath = Field(
+        default="",
+        description="Certificates (PEM) that downloads on this host trust in addition",
     )
     overrides: dict[str, Any] = Field(
         default={}, description="Merged over the catalogue, roles/artifacts/defaults/main"
