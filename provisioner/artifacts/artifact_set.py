@@ -23,6 +23,7 @@ from provisioner.artifacts.steps import (
     DOCKER_STORE,
     ROOT,
     box_step,
+    host_uses,
     locate,
     root_step,
     steps_for,
@@ -72,6 +73,12 @@ class Order:
         """The order reduced to the components that a baked box contains."""
         kept = tuple(c for c in self.components if c.kind in IN_THE_BOX)
         return replace(self, components=kept)
+
+
+def host_packages_for(order: Order, workshop: Workshop) -> list[str]:
+    """The groups of host packages that an order needs."""
+    boxed = order.box and not isinstance(workshop.catalog.boxes[order.box], FetchedBox)
+    return host_uses(workshop, order.components, makes=bool(order.machine_root or boxed))
 
 
 def order_of(spec: LabSpec, workshop: Workshop) -> Order:

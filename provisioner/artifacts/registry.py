@@ -10,7 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -143,13 +143,11 @@ def first_of(reference: str, route: DownloadRoute, call: Callable[[Place], T]) -
             return call(place)
         except RegistryError as error:
             faults.append(error)
-    if len(faults) == 1:
-        raise faults[0]
-    told = "\n".join(f"{fault.brief}: {fault.details}" for fault in faults)
-    hints = "\n  ".join(dict.fromkeys(fault.hint for fault in faults))
-    raise RegistryError(
-        f"{short(reference)}: neither the mirror nor the registry has it", told, hints
-    )
+    # What the mirror says comes first: whoever set it wants it to work.
+    first, *others = faults
+    also = [f"{o.brief.removeprefix(f'{short(reference)}: ')}: {o.details}" for o in others]
+    hints = dict.fromkeys(fault.hint for fault in faults)
+    raise replace(first, details="; ".join((first.details, *also)), hint="\n  ".join(hints))
 
 
 def resolve(reference: str, route: DownloadRoute) -> str:

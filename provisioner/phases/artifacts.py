@@ -1,10 +1,14 @@
 """Phases for artifacts: build those of a spec, or take those that a lab was made of."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.artifacts.artifact_set import ArtifactSet, build_set, check_inputs, order_of
+from provisioner.artifacts.image_names import short
+from provisioner.artifacts.image_pins import Pin
+from provisioner.artifacts.locking import lock_images, pins_of
 from provisioner.artifacts.manifest import SCHEMA
 from provisioner.context import Context
 from provisioner.errors import LabError
@@ -32,6 +36,14 @@ def _place_kubectl(context: Context, folder: Path) -> None:
     kubectl.symlink_to(folder / "bin/kubectl")
 
 
+def _told(locked: Mapping[Pin, str], file: Path) -> str:
+    """The digests that came into the lock, in words: a person has to look at them."""
+    if not locked:
+        return ""
+    new = (f"{short(pin.reference)} {digest[:19]}" for pin, digest in locked.items())
+    return f"; new in {file}, which is to be committed: {', '.join(new)}"
+
+
 class BuildArtifacts(Phase):
     """Build missing binaries, images and machine root; verify the existing ones."""
 
@@ -47,6 +59,7 @@ class BuildArtifacts(Phase):
         workshop = context.workshop
         order = order_of(context.spec, workshop)
         check_inputs(workshop, order, cached_too=False)
+        locked = lock_images(workshop, pins_of(workshop, order.components))
         built: list[str] = []
 
         def listen(event: Event) -> None:
@@ -62,7 +75,7 @@ class BuildArtifacts(Phase):
             )
             context.lab.record_artifacts(record)
         summary = f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"
-        return Done(summary, artifacts=found)
+        return Done(summary + _told(locked, workshop.lock.file), artifacts=found)
 
 
 @dataclass

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from provisioner.artifacts.artifact_set import Order, entries_of, order_of
+from provisioner.artifacts.artifact_set import Order, entries_of, host_packages_for, order_of
+from provisioner.artifacts.image_pins import Pin
+from provisioner.artifacts.locking import state_of
 from provisioner.artifacts.reachability import Reachability
 from provisioner.artifacts.sources import source_of
 from provisioner.artifacts.sources.base import Workshop
@@ -37,6 +39,13 @@ def _published(workshop: Workshop, order: Order, *, cached: bool) -> dict[str, l
     return {name: urls for name, urls in found.items() if urls}
 
 
+def _images(workshop: Workshop, order: Order) -> list[Pin]:
+    """The images of registries that are not in the cache."""
+    missing = [step.name for step, entry in entries_of(workshop, order) if not entry.is_dir()]
+    builds = [name for name in missing if name in workshop.catalog.builds]
+    return [pin for name in builds for pin in source_of(name, workshop).pins()]
+
+
 def doctor_of(context: Context) -> list[Finding]:
     """Ask the host the provider's questions, and whether the sources of artifacts serve.
 
@@ -47,8 +56,16 @@ def doctor_of(context: Context) -> list[Finding]:
     catalog, order = workshop.catalog, order_of(context.spec, workshop)
     local = next((kind.path for kind in catalog.toolchains.values() if kind.path), None)
     cached = is_cached(workshop, order)
-    published = _published(workshop, order, cached=cached)
-    asked = Reachability(catalog.machine_root.suite, local, cached, published, workshop.route)
+    asked = Reachability(
+        catalog.machine_root.suite,
+        local,
+        cached,
+        _published(workshop, order, cached=cached),
+        workshop.route,
+        images=_images(workshop, order),
+        ask_for=lambda pin: state_of(pin, workshop),
+        builds="build" in host_packages_for(order, workshop),
+    )
     return context.provider.probe() + ask_all(asked.questions())
 
 

@@ -189,6 +189,7 @@ COVERED = {
     "artifacts/registry_faults.py": "tests/registry/test_images.py",
     "artifacts/sources/oci.py": "tests/registry/test_images.py",
     "artifacts/docker_store.py": "tests/unit/providers/nspawn/test_baked.py",
+    "artifacts/locking.py": "tests/registry/test_lock.py",
     "artifacts/manifest.py": "tests/unit/catalog/test_components.py",
     "artifacts/offer.py": "tests/unit/catalog/test_components.py",
     "artifacts/reachability.py": "tests/unit/artifacts/test_download.py",
