@@ -19,7 +19,8 @@ def workshop_of(artifacts: Artifacts) -> Workshop:
         SpecError: an override does not fit; names its key path.
     """
     catalog = load_catalog(artifacts.overrides)
-    if artifacts.source == "upstream":
+    # Before `auto` is settled, a spec may ask for what either offers.
+    if artifacts.source != "packages":
         catalog = catalog.from_upstream()
     route = DownloadRoute(
         artifacts.mirrors, artifacts.proxy, artifacts.registry_mirror, artifacts.ca_file

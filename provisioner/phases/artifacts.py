@@ -1,7 +1,7 @@
 """Phases for artifacts: build those of a spec, or take those that a lab was made of."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +36,20 @@ def _place_kubectl(context: Context, folder: Path) -> None:
     kubectl.symlink_to(folder / "bin/kubectl")
 
 
-def _told(locked: Mapping[Pin, str], file: Path) -> str:
+def _told(locked: Mapping[Pin, str], file: Path) -> Iterator[str]:
     """The digests that came into the lock, in words: a person has to look at them."""
-    if not locked:
-        return ""
-    new = (f"{short(pin.reference)} {digest[:19]}" for pin, digest in locked.items())
-    return f"; new in {file}, which is to be committed: {', '.join(new)}"
+    if locked:
+        new = (f"{short(pin.reference)} {digest[:19]}" for pin, digest in locked.items())
+        yield f"new in {file}, which is to be committed: {', '.join(new)}"
+
+
+def _replaced(before: ArtifactRecord | None, found: ArtifactSet) -> Iterator[str]:
+    """The images of the lab that have another content under the same name now, in words."""
+    old = before.image_sums if before else {}
+    for artifact in found.artifacts:
+        was = old.get(artifact.image, artifact.sha256)
+        if was != artifact.sha256:
+            yield f"{artifact.image} is replaced: archive {was[:12]} by {artifact.sha256[:12]}"
 
 
 class BuildArtifacts(Phase):
@@ -67,6 +75,7 @@ class BuildArtifacts(Phase):
                 built.append(event.task)
             context.listen(event)
 
+        before = context.lab.artifacts if context.lab.exists else None
         found = build_set(workshop, order, listen, jobs=(os.cpu_count() or 1) + 1)
         if context.lab.exists:
             _place_kubectl(context, found.folder)
@@ -75,7 +84,8 @@ class BuildArtifacts(Phase):
             )
             context.lab.record_artifacts(record)
         summary = f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"
-        return Done(summary + _told(locked, workshop.lock.file), artifacts=found)
+        told = (summary, *_replaced(before, found), *_told(locked, workshop.lock.file))
+        return Done("; ".join(told), artifacts=found)
 
 
 @dataclass

@@ -197,10 +197,10 @@ RegistryMirrors = Annotated[
 class Artifacts(Section):
     """Where binaries, images and packages come from."""
 
-    source: Literal["packages", "upstream"] = Field(
+    source: Literal["packages", "upstream", "auto"] = Field(
         default="packages",
-        description="packages: all is built from package registries; upstream: files of publishers"
-        " are downloaded, and only the rest is built",
+        description="packages: all is built from package registries; upstream: files and images of"
+        " publishers, and only the rest is built; auto: upstream if it answers, else packages",
     )
     mirrors: dict[HttpUrl, HttpUrl] = Field(
         default={}, description="Mirrors by the URL that they replace: {https://dl.k8s.io: URL}"
