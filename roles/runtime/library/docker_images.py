@@ -30,9 +30,9 @@ loaded:
   description: Names of the images that were loaded.
   type: list
   returned: always
-replaced:
-  description: Those of them of which docker had another image under the same name.
-  type: list
+ids:
+  description: The ids that the images of all archives have in docker now, by name.
+  type: dict
   returned: always
 """
 
@@ -126,8 +126,11 @@ def main():
     if missing and not module.check_mode:
         load(module, missing, module.params["parallel"])
     names = sorted(name for path in missing for name in archives[path])
-    replaced = sorted(name for name in names if name in present)
-    module.exit_json(changed=bool(missing), loaded=names, replaced=replaced)
+    ids = images_of_docker(module) if missing else present
+    known = sorted(name for images in archives.values() for name in images if name in ids)
+    module.exit_json(
+        changed=bool(missing), loaded=names, ids=dict((name, ids[name]) for name in known)
+    )
 
 
 if __name__ == "__main__":
