@@ -15,8 +15,6 @@ from provisioner.artifacts.sources.base import Workshop
 from provisioner.spec import Artifacts
 from tests.registry.serve import Registry, serve
 
-WEAVE = "docker.io/weaveworks/weave-kube:2.8.1"
-
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
@@ -35,10 +33,16 @@ def weave(registry: Registry) -> str:
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes a real lab, cache, lock or login."""
-    monkeypatch.setenv("KUBELAB_HOME", str(tmp_path / "labs"))
-    monkeypatch.setenv("KUBELAB_CACHE", str(tmp_path / "cache"))
+def elsewhere(
+    registry: Registry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """No test reads or writes a real lab, lock or login; nor the cache, if it makes no lab."""
+    if not request.node.get_closest_marker("extended"):
+        monkeypatch.setenv("KUBELAB_HOME", str(tmp_path / "labs"))
+        monkeypatch.setenv("KUBELAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KUBELAB_IMAGE_LOCK", str(tmp_path / "lock.yml"))
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(registry.logins))
 

@@ -88,14 +88,17 @@ class Front(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def in_front(registry: Registry, mode: str = "") -> Iterator[tuple[str, list[str]]]:
+def in_front(
+    registry: Registry, mode: str = "", *, tls: bool = True
+) -> Iterator[tuple[str, list[str]]]:
     """The server's host and port, and the requests that it gets."""
     seen: list[str] = []
     handler = type("H", (Front,), {"registry": registry, "mode": mode, "seen": seen})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(registry.ca, registry.folder / "tls.key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(registry.ca, registry.folder / "tls.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

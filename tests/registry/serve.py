@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from provisioner.artifacts.images import write_image
+from provisioner.artifacts.registry import ACCEPT
 from provisioner.catalog.model import Image
 
 USER, PASSWORD = "reader", "not-a-secret"
@@ -53,7 +54,7 @@ class Registry:
         request = urllib.request.Request(f"https://{self.name}/v2/{path}", data, method=method)
         word = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         request.add_header("Authorization", f"Basic {word}")
-        request.add_header("Accept", f"{INDEX}, {MANIFEST}")
+        request.add_header("Accept", ACCEPT)
         if kind:
             request.add_header("Content-Type", kind)
         context = ssl.create_default_context(cafile=self.ca)
@@ -76,6 +77,15 @@ class Registry:
         there = f"docker://{self.name}/{repository}:{tag}"
         known = ["--dest-authfile", self.logins, "--dest-cert-dir", self.folder / "ca"]
         subprocess.run(["skopeo", "copy", "-q", *known, layout, there], check=True)
+        return self.send("HEAD", f"{repository}/manifests/{tag}")["Docker-Content-Digest"]
+
+    def push_archive(self, archive: Path, reference: str) -> str:
+        """Push the image of an archive under the repository of its name; the digest."""
+        repository, _, tag = reference.partition("/")[2].rpartition(":")
+        there = f"docker://{self.name}/{repository}:{tag}"
+        known = ["--dest-authfile", self.logins, "--dest-cert-dir", self.folder / "ca"]
+        argv = ["skopeo", "copy", "-q", *known, f"docker-archive:{archive}", there]
+        subprocess.run(argv, check=True)
         return self.send("HEAD", f"{repository}/manifests/{tag}")["Docker-Content-Digest"]
 
     def push_index(self, repository: str, tag: str, arches: list[str]) -> str:

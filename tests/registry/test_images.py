@@ -71,6 +71,23 @@ def test_a_mirror_below_a_path_is_asked_there(shop, registry, weave):
     assert (shop.fetch(pinned(mirrored), f"{registry.name}/hub") / "file").is_file()
 
 
+def test_a_mirror_without_tls_gives_what_has_a_digest_and_locks_nothing(shop, registry, weave):
+    with in_front(registry, tls=False) as (name, seen):
+        mirror = {"docker.io": f"http://{name}"}
+        assert (shop.fetch(pinned(weave), registry_mirror=mirror) / "file").is_file()
+        assert seen
+        route = shop.workshop({"image": WEAVE}, registry_mirror=mirror).route
+        with pytest.raises(LabError, match="is asked without TLS"):
+            resolve(WEAVE, route)
+
+
+def test_a_registry_is_asked_where_its_mirror_fails(shop, registry, weave):
+    """The image's own name has the registry; its mirror is a registry that is down."""
+    image = f"{registry.name}/weaveworks/weave-kube:2.8.1"
+    mirror = {registry.name: f"https://{NOBODY}"}
+    assert (shop.fetch(pinned(weave, image), registry_mirror=mirror) / "file").is_file()
+
+
 def test_a_wrong_digest_is_refused(shop, weave):
     told = refusal(shop, pinned("sha256:" + "0" * 64))
     assert f"The catalogue says sha256:{'0' * 64}, and the tag has {weave}" in told
