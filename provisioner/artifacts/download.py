@@ -72,11 +72,13 @@ class DownloadRoute:
 
         Raises:
             OSError: there was no answer in time, or an error was the answer.
+            SpecError: ``ca_file`` is not a file of certificates.
         """
         proxies = {"http": self.proxy, "https": self.proxy} if self.proxy else None
         context = ssl.create_default_context()
-        for file in (*((self.ca_file,) if self.ca_file else ()), *trusted):
+        for file in trusted:
             context.load_verify_locations(file)
+        self._trust(context)
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler(proxies),
             urllib.request.HTTPSHandler(context=context),
@@ -84,6 +86,15 @@ class DownloadRoute:
         )
         answer: http.client.HTTPResponse = opener.open(request, timeout=seconds)
         return answer
+
+    def _trust(self, context: ssl.SSLContext) -> None:
+        if not self.ca_file:
+            return
+        try:
+            context.load_verify_locations(self.ca_file)
+        except OSError as error:
+            hint = "Name a file of certificates in PEM, or leave the key out."
+            raise SpecError(f"artifacts.ca_file: {self.ca_file}", str(error), hint) from None
 
 
 def refuse_unknown(where: str, file: Download) -> None:

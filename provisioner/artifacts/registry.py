@@ -84,8 +84,10 @@ def _authorization(place: Place, header: str, route: DownloadRoute) -> str:
     """
     login = find_login(place.host, place.repository)
     scheme, given = _challenge(header)
-    if scheme != "bearer" or not given.get("realm", "").startswith(("https://", "http://")):
+    if scheme != "bearer":
         return login.basic if login else ""
+    if not given.get("realm", "").startswith("https://" if place.encrypted else "http"):
+        raise urllib.error.URLError(f"it names no server of tokens with TLS: {header}")
     query = {key: value for key, value in given.items() if key in ("service", "scope")}
     query.setdefault("scope", f"repository:{place.repository}:pull")
     url = f"{given['realm']}?{urllib.parse.urlencode(query)}"
@@ -107,6 +109,9 @@ def _head(place: Place, version: str, route: DownloadRoute, authorization: str) 
     with route.send(request, SECONDS, place.certificates) as answer:
         kind = answer.headers.get_content_type()
         digest: str = answer.headers.get("Docker-Content-Digest", "")
+        came_from = answer.url
+    if place.encrypted and not came_from.startswith("https://"):
+        raise urllib.error.URLError(f"it leads to an address without TLS: {came_from}")
     if kind == "text/html" or not DIGEST.fullmatch(digest):
         raise urllib.error.HTTPError(place.url(version), 200, kind, answer.headers, None)
     return digest

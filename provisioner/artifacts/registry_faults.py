@@ -19,6 +19,10 @@ class UnknownImageError(RegistryError):
     """A registry answered, but has no such image."""
 
 
+class HalfImageError(RegistryError):
+    """An image did not come whole, or a part of it was spoiled on disk."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One way in which registries fail, and what a user can do about it."""
@@ -29,8 +33,8 @@ class Fault:
     def error(self, host: str, reference: str, said: str) -> RegistryError:
         """The error for an image; ``said`` is what the server or skopeo said."""
         brief = f"{short(reference)}: {self.why.format(host=host)}"
-        kind = UnknownImageError if self is UNKNOWN else RegistryError
-        return kind(brief, said, self.hint.format(host=host))
+        kinds = {UNKNOWN: UnknownImageError, HALF: HalfImageError}
+        return kinds.get(self, RegistryError)(brief, said, self.hint.format(host=host))
 
 
 LOGIN = Fault(

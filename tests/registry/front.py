@@ -3,12 +3,13 @@
 import base64
 import http.server
 import json
+import socket
 import ssl
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tests.registry.serve import PASSWORD, USER, Registry
 
@@ -88,22 +89,69 @@ class Front(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
+def _served(
+    handler: type[http.server.BaseHTTPRequestHandler], context: ssl.SSLContext | None = None
+) -> Iterator[http.server.ThreadingHTTPServer]:
+    """A server on a free port of the loopback, until the block ends."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def in_front(
     registry: Registry, mode: str = "", *, tls: bool = True
 ) -> Iterator[tuple[str, list[str]]]:
     """The server's host and port, and the requests that it gets."""
     seen: list[str] = []
     handler = type("H", (Front,), {"registry": registry, "mode": mode, "seen": seen})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    if tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
+    if context:
         context.load_cert_chain(registry.ca, registry.folder / "tls.key")
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with _served(handler, context) as server:
         yield f"127.0.0.1:{server.server_port}", seen
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+
+
+class Tunnel(http.server.BaseHTTPRequestHandler):
+    """A proxy that leads to the registry, whatever host is asked for."""
+
+    registry: Registry
+    seen: list[str]
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_CONNECT(self) -> None:
+        self.seen.append(self.path)
+        with socket.create_connection(("127.0.0.1", self.registry.port)) as far:
+            self.send_response(200)
+            self.end_headers()
+            back = threading.Thread(target=_pass_on, args=(far, self.connection), daemon=True)
+            back.start()
+            _pass_on(self.connection, far)
+            back.join(timeout=5)
+        self.close_connection = True
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def proxy_to(registry: Registry) -> Iterator[tuple[str, list[str]]]:
+    """The URL of a proxy, and the hosts that it was asked for."""
+    seen: list[str] = []
+    handler = type("T", (Tunnel,), {"registry": registry, "seen": seen})
+    with _served(handler) as server:
+        yield f"http://127.0.0.1:{server.server_port}", seen

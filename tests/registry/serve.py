@@ -132,7 +132,7 @@ def _certify(folder: Path) -> None:
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
             *("-nodes", "-days", "2", "-keyout", key, "-out", crt, "-subj", "/CN=test registry"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1,DNS:registry.invalid"),
         ],
         check=True,
         capture_output=True,

@@ -10,7 +10,7 @@ from provisioner.artifacts.image_lock import read_lock
 from provisioner.artifacts.registry import resolve
 from provisioner.artifacts.sources import source_of
 from provisioner.errors import LabError
-from tests.registry.front import in_front
+from tests.registry.front import in_front, proxy_to
 
 WEAVE = "docker.io/weaveworks/weave-kube:2.8.1"
 # A port on which nothing listens: only root may listen there, and no service of today does.
@@ -86,6 +86,26 @@ def test_a_registry_is_asked_where_its_mirror_fails(shop, registry, weave):
     image = f"{registry.name}/weaveworks/weave-kube:2.8.1"
     mirror = {registry.name: f"https://{NOBODY}"}
     assert (shop.fetch(pinned(weave, image), registry_mirror=mirror) / "file").is_file()
+
+
+def test_a_proxy_is_the_only_way_out(shop, registry, weave, monkeypatch):
+    """Nobody knows the name of the mirror but the proxy."""
+    kept = json.loads(registry.logins.read_text())["auths"][registry.name]
+    logins = shop.tmp / "logins.json"
+    logins.write_text(json.dumps({"auths": {"registry.invalid": kept}}))
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(logins))
+    with proxy_to(registry) as (proxy, seen):
+        assert (shop.fetch(pinned(weave), "registry.invalid", proxy=proxy) / "file").is_file()
+    assert set(seen) == {"registry.invalid:443"}
+    assert len(seen) >= 3
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_a_ca_file_that_is_none_is_named(shop, weave, text):
+    file = shop.tmp / "ca.pem"
+    if text:
+        file.write_text(text)
+    assert f"artifacts.ca_file: {file}" in refusal(shop, pinned(weave), ca_file=str(file))
 
 
 def test_a_wrong_digest_is_refused(shop, weave):

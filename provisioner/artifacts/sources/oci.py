@@ -19,7 +19,7 @@ from provisioner.artifacts.download import DownloadRoute
 from provisioner.artifacts.image_names import short, split
 from provisioner.artifacts.image_pins import Pin
 from provisioner.artifacts.registry import DIGEST, Place, first_of
-from provisioner.artifacts.registry_faults import HALF, PLATFORM, RegistryError, fault_in
+from provisioner.artifacts.registry_faults import HALF, PLATFORM, HalfImageError, fault_in
 from provisioner.artifacts.registry_login import find_login
 from provisioner.artifacts.sources.base import Description, Source
 from provisioner.artifacts.sources.local_file import FILE
@@ -163,7 +163,7 @@ def fetch(pin: Pin, route: DownloadRoute, cache: Path, work: Path) -> Path:
         pin.check(place, route)
         try:
             return _copy(pin, place, route, blobs, work)
-        except RegistryError:
+        except HalfImageError:
             if not _drop_broken(blobs):
                 raise
             return _copy(pin, place, route, blobs, work)
