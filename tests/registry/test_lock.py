@@ -6,6 +6,12 @@ import subprocess
 import pytest
 import yaml
 
+from provisioner.artifacts.artifact_set import ArtifactSet
+from provisioner.artifacts.offer import offers
+from provisioner.context import make_context
+from provisioner.lab import Lab
+from provisioner.phases.artifacts import BuildArtifacts
+from provisioner.spec import read_spec
 from tests.labs import KUBELAB, PROJECT
 from tests.registry.front import in_front
 
@@ -75,6 +81,19 @@ def test_a_digest_is_locked_once_and_a_tag_that_moved_is_refused(spec, registry,
     planned = images_of(kubelab("plan", "-f", file, "--json"))
     assert "another image under this tag" in planned["tool"][0]
     assert planned["weave"][0] == "to fetch"
+
+
+def test_up_locks_what_is_missing_and_shows_it(spec, registry, tmp_path, monkeypatch):
+    made = ArtifactSet(tmp_path, None, ())
+    monkeypatch.setattr("provisioner.phases.artifacts.build_set", lambda *_, **__: made)
+    found = read_spec(spec(), offers)
+    first, second = (
+        BuildArtifacts().run(make_context(Lab(found.name), found)).said for _ in range(2)
+    )
+    digest = registry.send("HEAD", "locked/tool/manifests/1")["Docker-Content-Digest"]
+    assert f"; new in {tmp_path}/lock.yml, which is to be committed: {IMAGE} {digest[:19]}" in first
+    assert second == "0 from the cache"
+    assert yaml.safe_load((tmp_path / "lock.yml").read_text()) == {IMAGE: digest}
 
 
 def test_doctor_and_plan_spend_no_pulls(spec, registry):
