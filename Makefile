@@ -72,7 +72,7 @@ lint: setup ## Check formatting, types, imports, Ansible and YAML
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
 
 test-fast: setup ## Run unit tests and lint: no root, about a minute
-	@KUBELAB_TESTS_BEFORE_PACKAGES=1 $(BIN)/pytest -q tests/unit
+	@KUBELAB_TESTS_BEFORE_PACKAGES=1 $(BIN)/pytest -q -n auto tests/unit
 	@$(MAKE) --no-print-directory lint
 
 test-real: setup ## Test machines, roles and one lab of the default profile (root)
