@@ -160,7 +160,9 @@ class VagrantOptions(Section):
     )
     nested: bool = Field(default=False, description="Machines may run virtual machines themselves")
     management: Network = Field(
-        default="192.168.121.0/24", description="The network that vagrant's SSH uses"
+        # Not that of vagrant-libvirt, which stays up from the first `vagrant up` of anybody on.
+        default="10.78.1.0/24",
+        description="The network that vagrant's SSH uses",
     )
     bridge: Link = Field(
         default="", description="A bridge of the host that machines are attached to as well"

@@ -15,7 +15,7 @@ def whole():
     HOME.mkdir(exist_ok=True)
     text = (PROJECT / "profiles/debian12.yml").read_text()
     text = text.replace("name: debian12\n", "name: kvm\n", 1).replace("10.76.0.", "10.84.0.")
-    text = text.replace("  driver: auto\n", "  driver: auto\n  management: 192.168.184.0/24\n")
+    text = text.replace("10.76.1.0/24", "192.168.184.0/24")
     found.spec.write_text(text)
     yield found
     if (found.dir / "lab.yml").exists():

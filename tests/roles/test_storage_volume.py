@@ -1,5 +1,6 @@
 """What the module of the role storage makes of a disk, with real filesystems in files."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -22,13 +23,20 @@ class Module:
 
     def __init__(self, **params):
         self.params = params
+        self.warnings = []
 
-    def run_command(self, argv):
-        done = subprocess.run(argv, capture_output=True, text=True)
+    def run_command(self, argv, data=None):
+        done = subprocess.run(argv, capture_output=True, text=True, input=data)
         return done.returncode, done.stdout, done.stderr
 
     def fail_json(self, msg):
         raise RefusedError(msg)
+
+    def warn(self, msg):
+        self.warnings.append(msg)
+
+    def get_bin_path(self, name):
+        return f"/sbin/{name}"
 
 
 @pytest.fixture
@@ -123,3 +131,35 @@ def test_fstab_forgets_an_older_disk_of_the_same_folder(storage):
     text = storage.fstab_with(old, "2", "xfs", "/var/lib/docker")
     assert "UUID=9" not in text
     assert "UUID=3 /srv" in text
+
+
+def first_sector(disk):
+    dump = subprocess.run(["sfdisk", "-d", disk], check=True, capture_output=True, text=True)
+    return re.search(r"start=\s*(\d+),.*type=83", dump.stdout)[1]
+
+
+def test_a_partition_starts_at_a_whole_block(storage, disk):
+    storage.make_partition(Module(), disk)
+    assert first_sector(disk) == "2048"
+
+
+@pytest.mark.parametrize(("start", "warned"), [("1\n", True), ("63\n", True), ("2048\n", False)])
+def test_a_partition_within_a_block_is_warned_of(storage, monkeypatch, start, warned):
+    place = "/sys/class/block/vdb1/start"
+    monkeypatch.setattr(storage, "read", lambda path: start if path == place else "")
+    module = Module()
+    storage.warn_of_misaligned(module, "/dev/vdb1")
+    assert bool(module.warnings) is warned
+    storage.warn_of_misaligned(module, "/dev/vdb")
+    assert len(module.warnings) == warned
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_root_of_a_new_filesystem_gets_its_label_where_selinux_is_on(
+    storage, monkeypatch, tmp_path, on
+):
+    monkeypatch.setattr(storage, "SELINUX", str(tmp_path if on else tmp_path / "absent"))
+    called = []
+    monkeypatch.setattr(storage, "call", lambda _, *argv: called.append(argv))
+    storage.label(Module(), "/var/lib/docker")
+    assert called == ([("restorecon", "/var/lib/docker")] if on else [])

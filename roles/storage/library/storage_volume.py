@@ -63,6 +63,11 @@ ACCEPTED = ("ext4", "xfs")
 BY_LABEL = "/dev/disk/by-label/"
 INCOMING = ".kubelab-incoming"
 COMPLETE = ".kubelab-complete"
+# Where partitions start, in sectors of 512 bytes: at 1 MiB, as newer tools have it.
+FIRST_SECTOR = 2048
+SECTORS_OF_BLOCK = 8
+# There only if the kernel has SELinux on.
+SELINUX = "/sys/fs/selinux/enforce"
 # On a busy host a machine may not see its disk within systemd's default of 90 seconds, and would stay in
 # emergency mode. It must not boot without the disk either: docker would fill the root filesystem.
 OPTIONS = "defaults,x-systemd.device-timeout=15min"
@@ -154,10 +159,22 @@ def is_set_up(module, disk, folder):
     return uuid is not None and ["UUID=" + uuid, folder] in lines
 
 
+def make_partition(module, disk):
+    """One partition over the whole disk. sfdisk of CentOS 7 counts in cylinders and starts at sector 1 unless told."""
+    call(module, "sfdisk", "-uS", disk, data="{0},,83\n".format(FIRST_SECTOR))
+
+
+def warn_of_misaligned(module, device):
+    """Each block of a partition that does not start at a block lies in two blocks of the disk."""
+    start = read("/sys/class/block/{0}/start".format(os.path.basename(device))).strip()
+    if start and int(start) % SECTORS_OF_BLOCK:
+        module.warn("{0} starts at sector {1}, within a block of 4 KiB, which makes it slow".format(device, start))
+
+
 def make_volume(module, disk, kind):
     """One partition over the whole disk, and a filesystem on it."""
     call(module, "wipefs", "-a", disk)
-    call(module, "sfdisk", disk, data=",,83\n")
+    make_partition(module, disk)
     call(module, "partprobe", disk) if module.get_bin_path("partprobe") else None
     for _attempt in range(50):
         parts = partitions(disk)
@@ -221,6 +238,12 @@ def mounted_at(folder):
     return None
 
 
+def label(module, folder):
+    """Give the root of a filesystem the SELinux label of its folder; what was copied onto it kept its own."""
+    if os.path.exists(SELINUX) and module.get_bin_path("restorecon"):
+        call(module, "restorecon", folder)
+
+
 ARGUMENTS = {
     "disk": {"type": "str", "required": True},
     "mount": {"type": "path", "required": True},
@@ -239,6 +262,7 @@ def put_in_place(module, device, folder, mounted, fstab):
         # A daemon with open files in the folder would go on writing below the mount.
         stop(module, module.params["services"])
         call(module, "mount", device, folder)
+        label(module, folder)
     if fstab != read("/etc/fstab"):
         with open("/etc/fstab.new", "w") as file:
             file.write(fstab)
@@ -261,6 +285,7 @@ def main():
         module.exit_json(changed=True, device=disk, uuid="")
     if fresh:
         device = make_volume(module, disk, wanted["filesystem"])
+    warn_of_misaligned(module, device)
     facts = probe(module, device)
     fstab = fstab_with(read("/etc/fstab"), facts["UUID"], facts["TYPE"], folder)
     changed = fresh or not mounted or fstab != read("/etc/fstab")

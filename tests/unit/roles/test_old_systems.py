@@ -1,0 +1,102 @@
+"""What nodes of CentOS 7 need, and what other nodes must not get."""
+
+import re
+
+import pytest
+import yaml
+
+from tests.unit.roles.manifests import ROLES, manifest, render, templar
+
+EL7 = {"os_family": "RedHat", "distribution_major_version": "7"}
+EL9 = {"os_family": "RedHat", "distribution_major_version": "9"}
+DEBIAN = {"os_family": "Debian", "distribution_major_version": "12"}
+ACCOUNTING = "CPUAccounting=true\nMemoryAccounting=true\n"
+# Options of [Unit], [Service] and [Install] in our units that systemd 219 knows (its NEWS and man pages).
+KNOWN = {
+    *("After", "Before", "ConditionPathExists", "Description", "Wants", "WantedBy", "Requires"),
+    *("Delegate", "EnvironmentFile", "ExecStart", "ExecStartPre", "ExecStop", "LimitNOFILE"),
+    *("CPUAccounting", "MemoryAccounting", "RemainAfterExit", "Restart", "RestartSec", "Type"),
+    *("StartLimitInterval",),
+}
+UNITS = [("kubernetes", "kubelet.service.j2"), ("runtime", "cri-docker.service.j2")]
+
+
+def tasks(path):
+    return yaml.safe_load((ROLES / path).read_text())
+
+
+def task(path, name):
+    return next(t for t in tasks(path) if t["name"] == name)
+
+
+def unit(role, template, facts):
+    given = {"common_manifest": manifest("1.31.14"), "ansible_facts": facts}
+    return render(role, template, **given)
+
+
+@pytest.mark.parametrize(("role", "template"), UNITS)
+def test_units_ask_for_accounting_only_where_systemd_does_not_account_by_itself(role, template):
+    assert f"{ACCOUNTING}\n[Install]" in unit(role, template, EL7)
+    for facts in (EL9, DEBIAN):
+        assert "Accounting" not in unit(role, template, facts)
+        assert "\n\n[Install]" in unit(role, template, facts)
+
+
+@pytest.mark.parametrize(("role", "template"), UNITS)
+def test_units_have_no_option_that_systemd_219_ignores(role, template):
+    text = unit(role, template, EL7).replace("\\\n", "")
+    assert set(re.findall(r"^([A-Za-z]+)=", text, re.M)) <= KNOWN
+
+
+def test_the_shim_may_open_more_files_than_old_systemd_allows():
+    text = unit("runtime", "cri-docker.service.j2", EL7)
+    assert "LimitNOFILE=1048576\nDelegate=yes\n" in text
+
+
+def test_docker_asks_for_accounting_by_a_file_beside_its_own_unit():
+    written = task("runtime/tasks/docker/install.yml", "Write the settings of docker's unit")
+    told = templar("runtime", ansible_facts=EL7)
+    content = told.template(written["ansible.builtin.copy"]["content"])
+    assert content == f"[Service]\n{ACCOUNTING}"
+    for facts, wanted in ((EL7, True), (EL9, False), (DEBIAN, False), ({}, False)):
+        found = templar("runtime", ansible_facts=facts).template(f"{{{{ {written['when']} }}}}")
+        assert found is wanted, facts
+
+
+@pytest.mark.parametrize(
+    ("facts", "folder"),
+    [(EL7, "/usr/bin"), (EL9, "/usr/bin"), (DEBIAN, "/usr/local/bin"), ({}, "/usr/local/bin")],
+)
+def test_binaries_are_where_sudo_of_the_distribution_looks(facts, folder):
+    assert templar(ansible_facts=facts).template("{{ kubernetes_bin_dir }}") == folder
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("127.0.1.1 master master", "10.77.0.10 master master"),
+        ("127.0.2.1\tmaster.lab master", "10.77.0.10\tmaster.lab master"),
+        ("127.0.1.1 other master # mine", "10.77.0.10 other master # mine"),
+        ("127.0.0.1 localhost master", None),
+        ("127.0.1.1 master2", None),
+        ("127.0.1.1 old-master", None),
+        ("127.0.1.1 other # not master", None),
+        ("# 127.0.1.1 master", None),
+        ("10.77.0.10 master", None),
+    ],
+)
+def test_the_own_name_of_a_node_is_no_address_of_the_loopback(before, after):
+    name = "Set the node's address for its own name in /etc/hosts"
+    wanted = task("node/tasks/main.yml", name)["ansible.builtin.lineinfile"]
+    told = templar("node")
+    found = re.search(told.template(wanted["regexp"]), f"{before}\n")
+    # As the module does it, with backrefs.
+    assert (found.expand(told.template(wanted["line"])) if found else None) == after
+
+
+def test_a_networkmanager_that_is_off_stays_off():
+    reload = task("node/tasks/networkmanager.yml", "Reload NetworkManager")
+    told = {"node_unmanaged": {"changed": True}, "ansible_check_mode": False}
+    for state, wanted in (("active", True), ("inactive", False), ("", False)):
+        now = {"node_networkmanager_now": {"stdout": state}}
+        assert templar("node", **told, **now).template(f"{{{{ {reload['when']} }}}}") is wanted
