@@ -51,18 +51,30 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class PublishedBox:
+    """A Vagrant box of a publisher, as a Vagrantfile names it."""
+
+    name: str
+    version: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class MachineImage:
     """What new machines are made from: the folder of a root, or a box.
 
     The name changes with the content. ``mounts`` maps folders of this host to paths in machines,
     read-only, for providers with the trait ``host_folders``. ``docker_store`` is a preloaded data
-    folder of docker, which new machines get a copy of.
+    folder of docker, which new machines get a copy of. ``published`` says where a fetched box is
+    from.
     """
 
     name: str
     path: Path
     mounts: Mapping[Path, str] = field(default_factory=dict)
     docker_store: Path | None = None
+    published: PublishedBox | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from provisioner.model import DOCKER_DISK, Node
+from provisioner.model import DOCKER_DISK, Node, PublishedBox
 from provisioner.spec import VagrantOptions
 
 VAGRANTFILE = Path(__file__).resolve().parents[1] / "Vagrantfile.j2"
@@ -28,10 +28,19 @@ CPU_WITHOUT = ("erms", "la57", "pku", "smap")
 
 @dataclass(frozen=True)
 class BoxFile:
-    """A box as vagrant knows it: its name, and its URL (empty if vagrant has the box)."""
+    """A box as vagrant knows it: its name, and the file on this host, if vagrant has to add it.
+
+    A fetched box has its publisher's name, and is had from ``published`` where the file is gone.
+    """
 
     name: str
-    url: str = ""
+    file: Path | None = None
+    published: PublishedBox | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the file; empty without one."""
+        return self.file.as_uri() if self.file else ""
 
 
 @dataclass(frozen=True)

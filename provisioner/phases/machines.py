@@ -3,14 +3,28 @@
 import shutil
 from pathlib import Path
 
+from provisioner.catalog.model import FetchedBox
 from provisioner.context import Context
-from provisioner.errors import LabError
-from provisioner.model import MachineImage
+from provisioner.errors import LabError, SpecError
+from provisioner.model import MachineImage, PublishedBox
 from provisioner.phases.artifacts import built
 from provisioner.phases.base import Done, Phase
 
 # The mount point of all artifact sets in machines, including sets that are made later.
 SETS_ON_NODES = "/var/lib/kubelab/sets"
+
+
+def _published(context: Context) -> PublishedBox | None:
+    """Where the lab's box is from, if it is a publisher's and this catalogue still has it."""
+    choice = context.spec.provider.box
+    try:
+        box = context.catalog.boxes.get(choice.name) if choice else None
+    except SpecError:
+        # The lab is of another version. Its machines start without this.
+        return None
+    if not isinstance(box, FetchedBox):
+        return None
+    return PublishedBox(box.name, box.version, box.file.url, box.file.sha256)
 
 
 def image_of(context: Context) -> MachineImage:
@@ -26,7 +40,7 @@ def image_of(context: Context) -> MachineImage:
     # The entry's name contains the content key, so vagrant sees changed content as a new box.
     name = path.parent.name.replace("@", "-")
     mounts = {found.folder.parent: SETS_ON_NODES}
-    return MachineImage(name, path, mounts, found.docker_store)
+    return MachineImage(name, path, mounts, found.docker_store, _published(context))
 
 
 def set_on_nodes(folder: Path) -> str:

@@ -1,14 +1,18 @@
+import itertools
 import os
 import shutil
 import subprocess
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import jinja2
 import pytest
 
 from provisioner import render
 from provisioner.artifacts.offer import offers
-from provisioner.lab import profiles
+from provisioner.context import make_context
+from provisioner.lab import Lab, profiles
+from provisioner.phases import machines
 from provisioner.render import BoxFile, VagrantLab, render_vagrantfile
 from provisioner.spec import VagrantOptions, parse_spec, read_spec
 
@@ -34,7 +38,7 @@ def vagrantfile(spec, driver="qemu", box=None):
         nodes=spec.machines,
         network=IPv4Network(spec.networks.node),
         driver=driver,
-        box=box or BoxFile("kubelab/box", "file:///cache/package.box"),
+        box=box or BoxFile("kubelab/box", Path("/cache/package.box")),
         prefix=f"kubelab-{spec.name}-0a1b2c-",
         mark=f"kubelab lab {spec.name}-0a1b2c",
         pool="kubelab",
@@ -58,14 +62,45 @@ def test_there_is_a_profile_of_virtual_machines():
     assert VIRTUAL
 
 
+def box_of(spec):
+    """The box of a profile, as a lab of it has it."""
+    context = make_context(Lab(spec.name), spec)
+    published = machines._published(context)
+    name = published.name if published else "kubelab/box"
+    return BoxFile(name, Path("/cache/package.box"), published)
+
+
 @pytest.mark.parametrize("name", VIRTUAL)
 def test_the_vagrantfile_of_each_profile_is_as_it_was(name, snapshot):
-    assert vagrantfile(read_spec(profiles()[name], offers)) == snapshot
+    spec = read_spec(profiles()[name], offers)
+    assert vagrantfile(spec, box=box_of(spec)) == snapshot
+
+
+def test_a_fetched_box_has_its_public_name_address_and_sum():
+    spec = read_spec(profiles()["centos7"], offers)
+    text = vagrantfile(spec, "kvm", box_of(spec))
+    fetched = make_context(Lab("x"), spec).catalog.boxes["centos7"]
+    assert 'config.vm.box = "centos/7"\n' in text
+    assert f"# Version {fetched.version}, " in text
+    way = 'File.exist?(fetched) ? "file:///cache/package.box" : '
+    assert f'config.vm.box_url = {way}"{fetched.file.url}"\n' in text
+    assert f'config.vm.box_download_checksum = "{fetched.file.sha256}"\n' in text
+    # Vagrant refuses a version beside the address of a box.
+    assert "config.vm.box_version" not in text
+
+
+def test_every_lab_of_virtual_machines_has_networks_of_its_own():
+    specs = [read_spec(profiles()[name], offers) for name in VIRTUAL]
+    ranges = [IPv4Network(spec.networks.node) for spec in specs]
+    ranges += [IPv4Network(spec.provider.management) for spec in specs]
+    # What vagrant-libvirt itself takes for the first lab of anybody.
+    ranges.append(IPv4Network("192.168.121.0/24"))
+    for one, other in itertools.combinations(ranges, 2):
+        assert not one.overlaps(other), (one, other)
 
 
 def test_the_vagrantfile_with_every_option_is_as_it_was(good, snapshot):
-    box = BoxFile("centos/7", "https://example.org/x.box")
-    assert vagrantfile(rich(good), "kvm", box) == snapshot
+    assert vagrantfile(rich(good), "kvm", BoxFile("centos/7")) == snapshot
 
 
 def test_only_all_that_emulation_offers_is_cut_down(good):

@@ -12,6 +12,7 @@ from pathlib import Path
 import libvirt
 from filelock import FileLock, Timeout
 
+from provisioner.errors import LabError
 from provisioner.model import Event, Listener
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.pool import BOX_VOLUME
@@ -24,14 +25,40 @@ def _lock(home: Path) -> FileLock:
     return FileLock(home / "libvirt.lock")
 
 
+def _folder(home: Path, box: BoxFile) -> Path:
+    """Where vagrant unpacks a box."""
+    return home / "boxes" / box.name.replace("/", "-VAGRANTSLASH-")
+
+
+def _refuse_another(home: Path, box: BoxFile) -> None:
+    """Refuse a publisher's box whose name vagrant has with another content; it would take that.
+
+    Raises:
+        LabError: names both checksums.
+    """
+    if box.published is None:
+        return
+    known = _folder(home, box) / "kubelab.sha256"
+    before = known.read_text(encoding="utf-8") if known.is_file() else box.published.sha256
+    if before != box.published.sha256:
+        raise LabError(
+            f"box {box.name}: vagrant has another one of this name",
+            f"{known.parent} has SHA-256 {before}, and this lab wants {box.published.sha256}.",
+            "Give this one another name in artifacts.overrides.artifacts_boxes.",
+        )
+    known.parent.mkdir(parents=True, exist_ok=True)
+    known.write_text(before, encoding="utf-8")
+
+
 def _has_whole(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
     """Whether libvirt has the whole box. An incomplete volume is removed.
 
     A box that is not unpacked in vagrant's ``home`` was not uploaded from this host.
     """
-    name = box.name.replace("/", "-VAGRANTSLASH-")
-    volumes = [v for v in hypervisor.pool.volumes() if v.name().startswith(f"{name}{BOX_VOLUME}")]
-    unpacked = list((home / "boxes" / name).glob("*/libvirt/*.img"))
+    folder = _folder(home, box)
+    start = f"{folder.name}{BOX_VOLUME}"
+    volumes = [v for v in hypervisor.pool.volumes() if v.name().startswith(start)]
+    unpacked = list(folder.glob("*/libvirt/*.img"))
     if not unpacked:
         return bool(volumes)
     whole = 0
@@ -48,7 +75,11 @@ def _has_whole(hypervisor: Hypervisor, home: Path, box: BoxFile) -> bool:
 def pool_with_box(
     hypervisor: Hypervisor, home: Path, box: BoxFile, listen: Listener
 ) -> Iterator[None]:
-    """Make the pool, and be the only lab that uploads a box, unless libvirt has this one."""
+    """Make the pool, and be the only lab that uploads a box, unless libvirt has this one.
+
+    Raises:
+        LabError: vagrant has another box of this name, or libvirt refuses.
+    """
     lock = _lock(home)
     try:
         lock.acquire(blocking=False)
@@ -57,6 +88,7 @@ def pool_with_box(
         listen(Event(PHASE, "vagrant up", "progress", detail=said))
         lock.acquire()
     try:
+        _refuse_another(home, box)
         hypervisor.pool.ensure()
         if _has_whole(hypervisor, home, box):
             lock.release()

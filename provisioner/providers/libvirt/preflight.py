@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import psutil
 
@@ -14,6 +15,7 @@ from provisioner.host_questions import HostAnswer, ask_all
 from provisioner.model import Finding, Node
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.kvm import DEVICE, KvmVerdict, nested, probe_kvm
+from provisioner.providers.libvirt.plugins import home_to_ask, missing_hint
 from provisioner.providers.libvirt.pool import POOL_PATH
 from provisioner.providers.libvirt.service import answers, is_local
 from provisioner.providers.routes import routes_over
@@ -36,12 +38,16 @@ BROKEN_PLUGINS = (0, 12, 2)
 
 @dataclass
 class VmHost:
-    """The questions about one lab's virtual machines. ``driver`` is the one that they have."""
+    """The questions about one lab's virtual machines. ``driver`` is the one that they have.
+
+    ``vagrant_home`` is the one that vagrant is run with.
+    """
 
     hypervisor: Hypervisor
     nodes: Sequence[Node]
     network: IPv4Network
     options: VagrantOptions
+    vagrant_home: Path
     driver: str = ""
 
     def rights(self) -> HostAnswer:
@@ -155,13 +161,14 @@ class VmHost:
         if not shutil.which("vagrant"):
             return True, "no vagrant yet", ""
         # Seconds on an idle host, minutes on a busy one.
-        core = _version(run(["vagrant", "--version"], check=False, timeout=300).stdout)
-        text = run(["vagrant", "plugin", "list"], check=False, timeout=300).stdout
+        env = {"VAGRANT_HOME": str(home_to_ask(self.vagrant_home))}
+        core = _version(run(["vagrant", "--version"], check=False, timeout=300, env=env).stdout)
+        text = run(["vagrant", "plugin", "list"], check=False, timeout=300, env=env).stdout
         line = next((x for x in text.splitlines() if x.startswith("vagrant-libvirt")), "")
         plugin = _version(line)
         said = f"vagrant {_dotted(core)}, vagrant-libvirt {_dotted(plugin) or 'missing'}"
         if not plugin:
-            return False, said, "Install vagrant-libvirt from your distribution."
+            return False, said, missing_hint()
         first, mended = BROKEN_VAGRANTS
         if first <= core < mended and plugin <= BROKEN_PLUGINS:
             return False, f"{said}: known to break together", "Take vagrant 2.3.4, or 2.4.1."

@@ -109,7 +109,10 @@ class VagrantProvider(ReachedBySsh):
         if begun:
             # The lab's networks are up without libvirtd, but only libvirtd knows that they are its.
             ensure_service(options.uri)
-        return probe_vm_host(VmHost(self.hypervisor, self.nodes, self.network, options, begun))
+        home = self.vagrant_home
+        return probe_vm_host(
+            VmHost(self.hypervisor, self.nodes, self.network, options, home, begun)
+        )
 
     def create(self, nodes: Sequence[Node], image: MachineImage, listen: Listener) -> None:
         """Make the machines that are missing, start those that are stopped, wait for SSH.
@@ -201,7 +204,8 @@ class VagrantProvider(ReachedBySsh):
         return node.address not in self.access.trusted()
 
     def _make(self, image: MachineImage, listen: Listener) -> None:
-        box = BoxFile(f"kubelab/{image.name}", image.path.as_uri())
+        name = image.published.name if image.published else f"kubelab/{image.name}"
+        box = BoxFile(name, image.path, image.published)
         lab = VagrantLab(
             lab=self.lab,
             nodes=self.nodes,

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import IO, Any
 
 from provisioner.errors import LabError
 from provisioner.model import Event, Listener
+from provisioner.providers.libvirt.plugins import take_plugins
 from provisioner.shell import TETHER, end_children, missing, tail
 
 # python-vagrant warns on import if vagrant is missing, even where nobody uses it.
@@ -28,6 +30,10 @@ CLEAR = "\x1b[K"
 SETTING = re.compile(r"^\s*--? ")
 # A line of a Ruby stack trace, which takes two screens.
 FRAME = re.compile(r"^\s+from \S+:\d+:in .*\n?", re.M)
+# What it says when a machine starts. All before that is one box for all machines: it is unpacked,
+# and sent to libvirt, which may be far away. That may take as long as it moves.
+STARTS = "Starting domain"
+SILENCE = 1800.0
 # The deadline of calls that take seconds on an idle host.
 SECONDS = 120.0
 NO_KVM = "failed to initialize kvm"
@@ -40,12 +46,43 @@ class _Tethered(vagrant.Vagrant):
         return [*TETHER, *super()._make_vagrant_command(args)]
 
 
+class _Deadline:
+    """Ends vagrant at a moment that may be moved. ``passed`` says whether that was done."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.passed = False
+        self._over = threading.Event()
+        self.restart(seconds)
+
+    def restart(self, seconds: float) -> None:
+        """Let the time begin now."""
+        self.seconds = seconds
+        self._moment = time.monotonic() + seconds
+
+    def _watch(self) -> None:
+        while (left := self._moment - time.monotonic()) > 0:
+            # Not all that is left: the moment may come nearer.
+            if self._over.wait(min(left, 1)):
+                return
+        self.passed = True
+        end_children()
+
+    def __enter__(self) -> "_Deadline":
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+
 class Vagrant:
     """Vagrant in the folder of one lab. ``home`` holds boxes, for all labs of this user."""
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
         self.log = folder / "vagrant.log"
+        self._home = home
         env = {
             **os.environ,
             "VAGRANT_HOME": str(home),
@@ -60,50 +97,44 @@ class Vagrant:
         with self.log.open("ab") as log:
             yield log
 
-    @contextmanager
-    def _deadline(self, seconds: float) -> Iterator[threading.Event]:
-        """End vagrant after ``seconds``; the event says whether that was done."""
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            end_children()
-
-        timer = threading.Timer(seconds, give_up)
-        timer.start()
-        try:
-            yield late
-        finally:
-            timer.cancel()
-
     def up(self, names: list[str], listen: Listener, seconds: float) -> list[str]:
         """Bring all machines up. Returns those that vagrant still waited for at the deadline.
+
+        ``seconds`` begin when the last machine starts. Before the first one, only silence counts.
 
         Raises:
             LabError: vagrant failed for another reason.
         """
+        take_plugins(self._home)
         last: dict[str, str] = {}
-        with self._deadline(seconds) as late:
+        with _Deadline(SILENCE) as deadline:
             try:
-                self._say_all(last, listen)
+                self._say_all(last, listen, deadline, seconds)
             except CalledProcessError as error:
                 waiting = [name for name in names if last.get(name, "").startswith(WAITING)]
-                if late.is_set() and waiting:
+                if deadline.passed and waiting:
                     return waiting
-                raise self._failure("up", error, seconds if late.is_set() else 0) from None
+                raise self._failure("up", error, deadline) from None
             except (FileNotFoundError, RuntimeError):
                 raise missing(["vagrant"]) from None
         for name in names:
             listen(Event(PHASE, "vagrant up", "changed", name))
         return []
 
-    def _say_all(self, last: dict[str, str], listen: Listener) -> None:
+    def _say_all(
+        self, last: dict[str, str], listen: Listener, deadline: _Deadline, seconds: float
+    ) -> None:
+        started = False
         with self.log.open("a", encoding="utf-8", buffering=1) as log:
             for line in self._vagrant.up(provider="libvirt", stream_output=True):
                 # A progress bar is drawn over itself, thousands of times.
                 said = line.rpartition(CLEAR)[2]
                 log.write(said)
                 self._tell(said, last, listen)
+                starts = STARTS in said
+                started = started or starts
+                if starts or not started:
+                    deadline.restart(seconds if starts else SILENCE)
 
     def _tell(self, line: str, last: dict[str, str], listen: Listener) -> None:
         found = SAYS.match(line)
@@ -112,9 +143,11 @@ class Vagrant:
         last[found["node"]] = found["words"]
         listen(Event(PHASE, "vagrant up", "progress", found["node"], detail=found["words"][:60]))
 
-    def _failure(self, verb: str, error: CalledProcessError, seconds: float) -> LabError:
+    def _failure(self, verb: str, error: CalledProcessError, deadline: _Deadline) -> LabError:
         said = tail(FRAME.sub("", self.log.read_text(encoding="utf-8", errors="replace")))
-        end = f"did not end within {seconds:.0f} s" if seconds else f"failed ({error.returncode})"
+        end = f"failed ({error.returncode})"
+        if deadline.passed:
+            end = f"did not end within {deadline.seconds:.0f} s"
         fix = "Set provider.driver to qemu (emulation)" if NO_KVM in said else "Fix that"
         return LabError(
             f"vagrant {verb} {end}",
@@ -125,7 +158,8 @@ class Vagrant:
     def destroy_all(self) -> None:
         """Let vagrant remove what it knows. A failure does not matter: the sweep follows."""
         failures = (CalledProcessError, FileNotFoundError, RuntimeError)
-        with self._deadline(SECONDS), suppress(*failures):
+        take_plugins(self._home)
+        with _Deadline(SECONDS), suppress(*failures):
             self._vagrant.destroy()
 
     def keys(self) -> Mapping[str, Path]:
@@ -134,12 +168,11 @@ class Vagrant:
         Raises:
             LabError: vagrant failed, or did not end in time.
         """
-        with self._deadline(SECONDS) as late:
+        with _Deadline(SECONDS) as deadline:
             try:
                 text = self._vagrant.ssh_config()
             except CalledProcessError as error:
-                taken = SECONDS if late.is_set() else 0
-                raise self._failure("ssh-config", error, taken) from None
+                raise self._failure("ssh-config", error, deadline) from None
         blocks = re.findall(r"^Host (\S+)\n((?:  .*\n?)*)", text, re.M)
         found = {host: re.search(r'IdentityFile "?([^"\n]+)', block) for host, block in blocks}
         return {host: Path(match[1]) for host, match in found.items() if match}

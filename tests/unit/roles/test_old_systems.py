@@ -11,7 +11,7 @@ EL7 = {"os_family": "RedHat", "distribution_major_version": "7"}
 EL9 = {"os_family": "RedHat", "distribution_major_version": "9"}
 DEBIAN = {"os_family": "Debian", "distribution_major_version": "12"}
 ACCOUNTING = "CPUAccounting=true\nMemoryAccounting=true\n"
-# Options of [Unit], [Service] and [Install] in our units that systemd 219 knows (its NEWS and man pages).
+# Options of our units that systemd 219 knows (its NEWS and man pages).
 KNOWN = {
     *("After", "Before", "ConditionPathExists", "Description", "Wants", "WantedBy", "Requires"),
     *("Delegate", "EnvironmentFile", "ExecStart", "ExecStartPre", "ExecStop", "LimitNOFILE"),

@@ -5,6 +5,8 @@ import threading
 import libvirt
 import pytest
 
+from provisioner.errors import LabError
+from provisioner.model import PublishedBox
 from provisioner.providers.libvirt.boxes import pool_with_box, uploads_blocked
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.pool import BOX_VOLUME, POOL
@@ -68,3 +70,19 @@ def test_the_pool_stays_for_another_lab_that_has_a_disk_in_it(hypervisor):
         pool.createXML(f"<volume><name>{name}</name><capacity>1048576</capacity></volume>")
     hypervisor.sweep(with_boxes=True)
     assert sorted(volume.name() for volume in hypervisor.pool.volumes()) == sorted(names)
+
+
+def test_a_published_box_with_another_content_is_refused_by_both_sums(hypervisor, tmp_path):
+    def use(sum_):
+        found = PublishedBox("centos/7", "1", "https://example.org/x.box", sum_)
+        box = BoxFile("centos/7", tmp_path / "package.box", found)
+        with pool_with_box(hypervisor, tmp_path, box, print):
+            pass
+
+    for _ in range(2):
+        use("a" * 64)
+    with pytest.raises(LabError, match="another one of this name") as caught:
+        use("b" * 64)
+    assert "a" * 64 in caught.value.details
+    assert "b" * 64 in caught.value.details
+    use("a" * 64)

@@ -83,21 +83,47 @@ def program(tmp_path, monkeypatch):
     return put
 
 
-def test_a_vagrant_that_hangs_is_given_up(program):
-    vagrant = program('echo "==> one: Importing base box"; exec sleep 60')
+UPLOAD = 'echo "==> one: Uploading base box image as volume"'
+STARTS = 'echo "==> one: Starting domain."'
+
+
+def test_a_vagrant_that_hangs_is_given_up(program, monkeypatch):
+    monkeypatch.setattr(vagrantcli, "SILENCE", 1)
+    vagrant = program(f"{UPLOAD}; exec sleep 60")
     begin = time.monotonic()
     with pytest.raises(LabError, match="did not end within 1 s") as caught:
-        vagrant.up(["one"], print, seconds=1)
+        vagrant.up(["one"], print, seconds=40)
     assert time.monotonic() - begin < 20
-    assert "Importing base box" in caught.value.details
+    assert "Uploading base box" in caught.value.details
     assert str(vagrant.log) in caught.value.details
     assert "kubelab up" in caught.value.hint
+
+
+def test_an_upload_may_take_as_long_as_it_moves(program, monkeypatch):
+    monkeypatch.setattr(vagrantcli, "SILENCE", 2)
+    moves = f"for _ in $(seq 6); do {UPLOAD}; sleep 0.5; done"
+    assert program(f"{moves}; {STARTS}").up(["one"], print, seconds=1) == []
+
+
+def test_the_time_of_machines_begins_when_the_last_of_them_starts(program):
+    wait = 'echo "==> one: Waiting for domain to get an IP address..."'
+    other = STARTS.replace("one", "two")
+    slow = f"{STARTS}; sleep 1.2; {other}; sleep 1.2; {wait}"
+    assert program(f"{slow}").up(["one", "two"], print, seconds=2) == []
+
+
+def test_what_a_machine_says_gives_it_no_more_time(program):
+    says = 'echo "==> one: Waiting for machine to boot"'
+    text = f"{STARTS}; for _ in $(seq 60); do {says}; sleep 0.5; done"
+    begin = time.monotonic()
+    assert program(text).up(["one"], print, seconds=1) == ["one"]
+    assert time.monotonic() - begin < 20
 
 
 def test_machines_that_do_not_answer_are_named_when_time_is_up(program):
     waits = 'echo "==> one: Waiting for domain to get an IP address..."'
     answers = 'echo "    two: SSH auth method: private key"; echo "==> three: Machine booted"'
-    vagrant = program(f"{waits}; {answers}; exec sleep 60")
+    vagrant = program(f"{STARTS}; {waits}; {answers}; exec sleep 60")
     assert vagrant.up(["one", "two", "three"], print, seconds=1) == ["one", "two"]
 
 
