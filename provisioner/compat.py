@@ -18,6 +18,7 @@ FACTS = {
     "kernel": "kernel",
     "cgroup": "cgroup version",
     "python": "Python of the machines",
+    "iptables": "kind of iptables",
     "kubernetes": "Kubernetes",
     "kubeadm_api": "kubeadm configuration",
     "runtime": "runtime",
@@ -25,10 +26,11 @@ FACTS = {
     "cri": "CRI shim",
     "coredns": "CoreDNS",
     "weave": "Weave",
+    "weave_iptables": "Weave's iptables_backend",
     "ansible_core": "ansible-core",
 }
 # Facts that follow from the operating system. Messages name the operating system instead.
-OS_FACTS = {"os", "kernel", "cgroup", "python"}
+OS_FACTS = {"os", "kernel", "cgroup", "python", "iptables"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,13 @@ class Rule:
 
 
 OSES: Mapping[str, Facts] = {
-    "centos7": {"kernel": "3.10", "cgroup": "1", "python": "2.7", "docker": "26.1.4"},
+    "centos7": {
+        "kernel": "3.10",
+        "cgroup": "1",
+        "python": "2.7",
+        "docker": "26.1.4",
+        "iptables": "legacy",
+    },
     "debian11": {"kernel": "5.10", "cgroup": "2", "python": "3.9", "docker": "20.10.5"},
     "debian12": {"kernel": "6.1", "cgroup": "2", "python": "3.11", "docker": "20.10.24"},
     "rocky9": {"kernel": "5.14", "cgroup": "2", "python": "3.9"},
@@ -119,6 +127,13 @@ RULES = (
         "rajch/weave#20",
         "weave",
         "2.8.10",
+    ),
+    Rule(
+        {"iptables": "legacy", "weave_iptables": "nft"},
+        "rules of nft and of the system's own iptables do not see each other there",
+        "kubernetes/kubernetes#92250",
+        "weave_iptables",
+        "legacy",
     ),
     Rule(
         {"python": "<3.7", "ansible_core": ">=2.17"},

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from provisioner.artifacts.artifact_set import ArtifactSet
-from provisioner.artifacts.offer import workshop_of
+from provisioner.artifacts.offer import workshop_for
 from provisioner.artifacts.sources.base import Workshop
 from provisioner.catalog.model import Catalog
 from provisioner.checks.kubectl import Kubectl
@@ -40,7 +40,7 @@ class Context:
         Raises:
             SpecError: an override does not fit the catalogue.
         """
-        return workshop_of(self.spec.artifacts)
+        return workshop_for(self.spec)
 
     @property
     def catalog(self) -> Catalog:

@@ -166,6 +166,27 @@ def _receive(url: str, route: DownloadRoute, part: Path, tell: Tell) -> None:
                 raise ConnectionError(f"{url}: {file.tell()} of {total} bytes came")
 
 
+def _word_of_publisher(file: Download, found: str, route: DownloadRoute) -> str:
+    """What the publisher's list of checksums says of a file that has another one."""
+    if not file.sums:
+        return ""
+    for url in route.urls(file.sums):
+        try:
+            with route.open(url) as answer:
+                listed = answer.read(CHUNK).decode(errors="replace").lower()
+        except (OSError, http.client.HTTPException) as error:
+            said = f"could not be read: {error}"
+            continue
+        if found in listed:
+            said = "has the one that came: the catalogue, or the spec, is wrong"
+        elif file.sha256 in listed:
+            said = "has the one that was expected: what came is not the publisher's file"
+        else:
+            said = "has neither of the two"
+        break
+    return f"\nIts publisher's list, {file.sums}, {said}."
+
+
 def fetch(file: Download, route: DownloadRoute, folder: Path, tell: Tell) -> Path:
     """Download a file into ``folder``, named by its checksum; returns the verified file's path.
 
@@ -187,7 +208,8 @@ def fetch(file: Download, route: DownloadRoute, folder: Path, tell: Tell) -> Pat
         part.unlink()
         raise LabError(
             f"{url}: the file has another SHA-256 than the catalogue",
-            f"Expected {file.sha256}, got {found}. The file was deleted.",
+            f"Expected {file.sha256}, got {found}. The file was deleted."
+            + _word_of_publisher(file, found, route),
             "Try again, or use another mirror (artifacts.mirrors). Do not change the checksum"
             " unless you know why it differs.",
         )

@@ -71,6 +71,7 @@ def manifest_text(
     manifest = {
         "schema": SCHEMA,
         "repository": kubeadm_repository(catalog, chosen),
+        "iptables": catalog.iptables_of(chosen),
         "components": described(catalog, chosen),
         "artifacts": rows,
     }

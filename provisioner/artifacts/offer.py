@@ -1,15 +1,16 @@
 """The catalogue with a spec's overrides, and what it offers to that spec."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from provisioner.artifacts.download import DownloadRoute
 from provisioner.artifacts.sources import faults_of, source_of
 from provisioner.artifacts.sources.base import Workshop
-from provisioner.catalog.compat_facts import conflicts_in
+from provisioner.catalog.compat_facts import conflicts_in, for_system
 from provisioner.catalog.load import load_catalog, refusal
 from provisioner.lab import cache
 from provisioner.model import Choice
-from provisioner.spec import Artifacts, Offer
+from provisioner.spec import Artifacts, LabSpec, Offer
 
 
 def workshop_of(artifacts: Artifacts) -> Workshop:
@@ -25,10 +26,21 @@ def workshop_of(artifacts: Artifacts) -> Workshop:
     route = DownloadRoute(
         artifacts.mirrors, artifacts.proxy, artifacts.registry_mirror, artifacts.ca_file
     )
+    catalog = catalog.with_repositories(lambda url: next(route.urls(url)))
     workshop = Workshop(catalog, cache(), route)
     if faults := list(faults_of(workshop)):
         raise refusal(faults)
     return workshop
+
+
+def workshop_for(spec: LabSpec) -> Workshop:
+    """The same for a whole spec: images have the kind of iptables that the box has.
+
+    Raises:
+        SpecError: as ``workshop_of``.
+    """
+    workshop = workshop_of(spec.artifacts)
+    return replace(workshop, catalog=for_system(workshop.catalog, spec))
 
 
 def offers(artifacts: Artifacts) -> Offer:

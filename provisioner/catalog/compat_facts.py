@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from provisioner.catalog.model import Catalog, FetchedBox
+from provisioner.catalog.model import DEFAULT_IPTABLES, Catalog, FetchedBox
 from provisioner.compat import OSES, SUITES, conflicts_of, follows
-from provisioner.spec import LabSpec, SpecFault
+from provisioner.spec import LabSpec, SpecFault, Weave
 
 # The spec's key for a fact. All other facts depend on the version of Kubernetes.
-KEYS = {"runtime": "runtime.name", "weave": "cni.name"}
+KEYS = {
+    "runtime": "runtime.name",
+    "weave": "cni.name",
+    "weave_iptables": "cni.iptables_backend",
+}
 
 
 def _box_facts(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
@@ -36,7 +40,14 @@ def facts_of(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
             facts |= {key: str(value) for key, value in component.settings.items()}
             coredns = component.images.get("coredns")
             facts |= {"coredns": coredns.tag} if coredns else {}
+    if isinstance(spec.cni, Weave):
+        facts["weave_iptables"] = spec.cni.iptables_backend
     return {**facts, "runtime": spec.runtime.name, **_box_facts(catalog, spec)}
+
+
+def for_system(catalog: Catalog, spec: LabSpec) -> Catalog:
+    """The catalogue whose images write rules of the kind that the spec's nodes have."""
+    return catalog.with_iptables(_box_facts(catalog, spec).get("iptables", DEFAULT_IPTABLES))
 
 
 def conflicts_in(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:

@@ -11,7 +11,7 @@ from provisioner.artifacts.artifact_set import Order, order_of
 from provisioner.artifacts.cache import Stored, every_order, list_entries, prune, wanted_entries
 from provisioner.artifacts.image_names import short
 from provisioner.artifacts.locking import all_of, each, lock_images, pins_of, state_of
-from provisioner.artifacts.offer import offers, workshop_of
+from provisioner.artifacts.offer import offers, workshop_for, workshop_of
 from provisioner.artifacts.registry_faults import RegistryError
 from provisioner.artifacts.sources.base import Workshop
 from provisioner.cli.common import (
@@ -82,7 +82,7 @@ def _orders() -> Iterator[tuple[Workshop, Order]]:
         yield from every_order(workshop_of(Artifacts(source=source)))
     for profile in profiles().values():
         spec = read_spec(profile, offers)
-        workshop = workshop_of(spec.artifacts)
+        workshop = workshop_for(spec)
         yield workshop, order_of(spec, workshop)
 
 

@@ -1,7 +1,8 @@
 """Shared parts of commands: options, the choice of lab and spec, and running a recipe."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from provisioner import report
 from provisioner.artifacts.offer import offers
 from provisioner.context import Context, make_context
-from provisioner.errors import UsageError
+from provisioner.errors import Interrupted, LabError, UsageError
 from provisioner.event_log import EventLog
 from provisioner.lab import Lab, all_labs, home, profiles
 from provisioner.model import Event
@@ -107,6 +108,27 @@ def earlier_choice() -> Choice | None:
             kept = json.loads(lab.choice_file.read_text(encoding="utf-8"))
             return Choice(kept["profile"], kept["why"], ())
     return None
+
+
+@contextmanager
+def naming_the_other(choice: Choice | None) -> Iterator[None]:
+    """Name the default profile in errors of a lab that was chosen, and whose kind never ran.
+
+    Raises:
+        LabError: the one of the block.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise
+    except LabError as error:
+        if choice and choice.never_seen:
+            error.hint += (
+                f"\n{choice.profile} was never seen to run. `kubelab destroy --name"
+                f" {choice.profile}` and `kubelab up {DEFAULT_PROFILE}` make a lab of machine"
+                " containers, which was."
+            )
+        raise
 
 
 def keep_choice(lab: Lab, choice: Choice) -> None:

@@ -17,6 +17,7 @@ from provisioner.cli.common import (
     existing,
     keep_choice,
     make_choice,
+    naming_the_other,
     outcome_json,
     run_with_progress,
 )
@@ -78,7 +79,8 @@ def up(
         report.print_choice(choice.profile, choice.why, choice.findings)
         keep_choice(lab, choice)
     recipe = RECREATE_NETWORK if recreate_network else UP
-    outcome = run_with_progress(recipe, make_context(lab, spec), "up")
+    with naming_the_other(choice):
+        outcome = run_with_progress(recipe, make_context(lab, spec), "up")
     _warn_of_page(outcome.context)
     if as_json:
         report.print_json({"lab": spec.name, **outcome_json(outcome)})

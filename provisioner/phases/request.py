@@ -95,7 +95,7 @@ def cluster_stays(old: LabSpec, new: LabSpec) -> bool:
     """
 
     def parts(spec: LabSpec) -> tuple[object, ...]:
-        catalog = workshop_of(spec.artifacts).catalog
+        catalog = workshop_of(spec.artifacts.model_copy(update={"mirrors": {}})).catalog
         core = [choice for choice in new.choices if choice.kind not in ("dashboard", "addon")]
         components = catalog.resolve(core)
         builds = {

@@ -18,6 +18,9 @@ from provisioner.model import Finding
 from provisioner.providers.libvirt.kvm import KvmVerdict
 from provisioner.spec import LabSpec
 
+# Profiles that nobody has seen run, as docs/tested.yml says.
+NEVER_SEEN = frozenset({"centos7"})
+
 
 def is_cached(workshop: Workshop, order: Order) -> bool:
     """Whether the cache has all artifacts of an order."""
@@ -119,6 +122,11 @@ class Choice:
     why: str
     findings: tuple[Finding, ...]
 
+    @property
+    def never_seen(self) -> bool:
+        """Whether nobody has seen a lab of this profile run."""
+        return self.profile in NEVER_SEEN
+
     def as_json(self) -> dict[str, object]:
         """The choice as a JSON object."""
         checks = [finding.as_json() for finding in self.findings]
@@ -141,6 +149,9 @@ def choose(virtual: str, findings: Sequence[Finding], fallback: str) -> Choice:
     if _kvm_verdict(findings) != KvmVerdict.USABLE:
         bad.insert(0, "kvm")
     if not bad:
-        return Choice(virtual, "KVM boots a guest, and all checks passed", (*findings,))
+        why = "KVM boots a guest, and all checks passed"
+        if virtual in NEVER_SEEN:
+            why += f"; but it was never seen to run, and {fallback} was (docs/tested.md)"
+        return Choice(virtual, why, (*findings,))
     why = f"{virtual} cannot run here with KVM: {', '.join(dict.fromkeys(bad))}"
     return Choice(fallback, why, (*findings,))

@@ -38,6 +38,11 @@ IMPOSSIBLE = [
     ({**CENTOS7, "docker": "27.0.1"}, "docker 27.0.1 on centos7"),
     ({**CENTOS7, "runtime": "containerd"}, "runtime containerd on centos7"),
     ({**CENTOS7, "weave": "2.9.0"}, "Weave 2.9.0 on centos7"),
+    (
+        {**CENTOS7, "weave_iptables": "nft"},
+        "iptables_backend nft on centos7: rules of nft and of the system's own iptables do not see"
+        " each other there; use legacy, or another OS",
+    ),
     ({**CENTOS7, "ansible_core": "2.17.14"}, "needs Python 3.7 on a target; use 2.16, or another"),
 ]
 
@@ -66,6 +71,9 @@ def test_every_rule_has_a_source_and_known_facts():
         {**CENTOS7, "kubernetes": "1.31.14", "cri": "cri-dockerd", "kubeadm_api": V4},
         {**CENTOS7, "kubernetes": "1.20.2", "cri": "dockershim", "coredns": "1.10.1"},
         {**CENTOS7, "weave": "2.8.10", "ansible_core": "2.16.19"},
+        {**CENTOS7, "weave_iptables": "legacy"},
+        {**CENTOS7, "weave_iptables": "auto"},
+        {**OSES["debian12"], "os": "debian12", "weave_iptables": "nft"},
         {**OSES["rocky9"], "os": "rocky9", "kubernetes": "1.36.1", "ansible_core": "2.18.0"},
     ],
 )

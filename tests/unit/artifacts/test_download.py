@@ -39,6 +39,8 @@ class Mirror(BaseHTTPRequestHandler):
             self._send(503, b"later")
         elif self.path == "/drops" and self._times() == 1:
             self._send(200, DATA, cut=len(DATA) // 2)
+        elif self.path.startswith("/sums/"):
+            self._send(200, f"{self.path[6:].upper()}  file.box\n".encode(), kind="text/plain")
         elif self.path == "/gone":
             self._send(404, b"no")
         elif self.path.startswith("/dir/release.tgz"):
@@ -88,6 +90,30 @@ def mirror(monkeypatch):
 
 def get(url, folder, route=DownloadRoute(), wanted=SUM):  # noqa: B008
     return fetch(Download(url=url, sha256=wanted), route, folder, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("sums", "said"),
+    [
+        (f"/sums/{SUM}", "has the one that came: the catalogue, or the spec, is wrong"),
+        (f"/sums/{'0' * 64}", "has the one that was expected: what came is not the publisher's"),
+        (f"/sums/{'1' * 64}", "has neither of the two"),
+        ("/gone", "could not be read: HTTP Error 404"),
+    ],
+)
+def test_the_publishers_list_is_asked_about_another_sum(mirror, tmp_path, sums, said):
+    file = Download(url=f"{mirror}/file", sha256="0" * 64, sums=mirror + sums)
+    with pytest.raises(LabError) as caught:
+        fetch(file, DownloadRoute(), tmp_path, lambda *_: None)
+    assert f"list, {mirror}{sums}, {said}" in caught.value.details
+
+
+def test_the_list_comes_from_a_mirror_too(mirror, tmp_path):
+    origin = "https://nowhere.invalid"
+    route = DownloadRoute({origin: mirror})
+    file = Download(url=f"{origin}/file", sha256="0" * 64, sums=f"{origin}/sums/{SUM}")
+    with pytest.raises(LabError, match="has the one that came"):
+        fetch(file, route, tmp_path, lambda *_: None)
 
 
 def test_a_file_comes_whole(mirror, tmp_path):

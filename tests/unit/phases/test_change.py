@@ -138,3 +138,12 @@ def test_another_way_to_the_same_downloads_is_no_other_lab(change):
 def test_other_builds_and_what_is_written_on_nodes_make_another_lab(change, artifacts):
     with pytest.raises(SpecError, match="from another spec"):
         change(artifacts=artifacts)
+
+
+def test_a_lab_takes_other_mirrors_also_for_the_packages_of_its_nodes(good):
+    good["provider"] = {"name": "vagrant", "box": {"name": "centos7", "baked": False}}
+    lab = Lab("embedded")
+    lab.prepare()
+    lab.save_spec(parse_spec(good, "lab.yml", offers))
+    good["artifacts"] = {"mirrors": {"https://vault.centos.org": "http://mirror.lan"}}
+    CheckRequest().run(make_context(lab, parse_spec(good, "lab.yml", offers)))

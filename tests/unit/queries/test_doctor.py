@@ -1,21 +1,24 @@
 """Which profile a host gets where nobody names one."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
+import yaml
 
 from provisioner.artifacts.artifact_set import order_of
 from provisioner.artifacts.offer import offers
 from provisioner.artifacts.registry_faults import DOWN
 from provisioner.cli import common
 from provisioner.context import make_context
-from provisioner.errors import SpecError
+from provisioner.errors import Interrupted, LabError, SpecError
 from provisioner.lab import Lab, profiles
 from provisioner.model import Finding
 from provisioner.providers.libvirt.kvm import KvmVerdict
 from provisioner.queries import doctor
 from provisioner.spec import parse_spec, read_spec
 
+PROJECT = Path(__file__).parents[3]
 WELL = [
     Finding("rights", True, "root"),
     Finding("kvm", True, "usable: a guest booted in 0.2 s", verdict=KvmVerdict.USABLE),
@@ -43,6 +46,36 @@ def changed(name, **values):
 
 def test_a_host_on_which_all_is_well_gets_virtual_machines():
     assert chosen(WELL).profile == "centos7"
+
+
+def test_what_never_ran_is_said_with_the_choice_as_long_as_the_page_says_it():
+    """The day that a run of centos7 is recorded, its name goes from NEVER_SEEN."""
+    areas = yaml.safe_load((PROJECT / "docs/tested.yml").read_text())["areas"]
+    told = [entry for entries in areas.values() for entry in entries]
+    unseen = {
+        profile
+        for profile in profiles()
+        if [e for e in told if e["claim"] == f"The profile {profile} becomes a cluster"]
+        and not [e for e in told if f"profile {profile} becomes" in e["claim"] and e["date"]]
+    }
+    assert unseen == doctor.NEVER_SEEN == {"centos7"}
+    assert "it was never seen to run, and embedded was" in chosen(WELL).why
+
+
+def test_an_error_of_what_never_ran_names_the_other_profile():
+    for choice, named in (
+        (chosen(WELL), True),
+        (chosen(changed("kvm", verdict=KvmVerdict.BROKEN)), False),
+        (None, False),
+    ):
+        error = LabError("master: it failed", "", "Fix that.")
+        with pytest.raises(LabError), common.naming_the_other(choice):
+            raise error
+        assert error.hint.startswith("Fix that.")
+        assert ("`kubelab up embedded`" in error.hint) is named
+    with pytest.raises(Interrupted) as caught, common.naming_the_other(chosen(WELL)):
+        raise Interrupted("stopped", "", "Run it again.")
+    assert caught.value.hint == "Run it again."
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,39 @@ def test_the_own_name_of_a_node_is_no_address_of_the_loopback(before, after):
     assert (found.expand(told.template(wanted["line"])) if found else None) == after
 
 
+@pytest.mark.parametrize(
+    ("facts", "iptables", "refused"),
+    [(EL7, "nft", 1), (EL7, "legacy", 0), (EL7, "", 0), (EL9, "nft", 0), ({}, "nft", 0)],
+)
+def test_images_with_rules_that_centos7_does_not_read_are_refused(facts, iptables, refused):
+    told = templar(ansible_facts=facts, common_manifest={**manifest(), "iptables": iptables})
+    found = told.template("{{ common_refusals | select | list }}")
+    assert len(found) == refused
+    assert all("Build the set for a spec whose box is centos7" in said for said in found)
+
+
+WHERE = (
+    "artifacts.overrides.artifacts_runtime_docker.repositories; an inventory by node_repositories"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "variable"),
+    [
+        ("node/tasks/main.yml", "Check that the prerequisites are installed", "node_installed"),
+        ("runtime/tasks/docker/install.yml", "Check that docker is installed", "runtime_installed"),
+    ],
+)
+def test_packages_that_cannot_be_had_are_told_with_the_key_for_others(path, name, variable):
+    said = task(path, name)["ansible.builtin.assert"]["fail_msg"]
+    failed = {variable: {"failed": True, "msg": "No package docker-ce available."}}
+    text = templar("node", "runtime", ansible_facts=EL7, **failed).template(said)
+    assert text.startswith("master: No package docker-ce available.")
+    assert WHERE in text
+    debian = templar("node", "runtime", ansible_facts=DEBIAN, **failed).template(said)
+    assert "yum.repos.d" not in debian
+
+
 def test_a_networkmanager_that_is_off_stays_off():
     reload = task("node/tasks/networkmanager.yml", "Reload NetworkManager")
     told = {"node_unmanaged": {"changed": True}, "ansible_check_mode": False}
