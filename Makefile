@@ -12,15 +12,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 KUBELAB := $(BIN)/kubelab
 NAMED := $(if $(LAB),--name $(LAB),$(if $(PROFILE),--name $(subst .,-,$(PROFILE))))
+# The Python of $(VENV): python3, or a newer or older one beside it if kubelab does not run by that. An EL9, whose own
+# is 3.9, gets python3.12; PYTHON=python3.13 takes another.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+FOUND := $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(or $(FOUND),python3.12)
 # Packages that the set-up itself needs, because pip compiles libvirt-python. kubelab installs the others.
 ifneq ($(shell command -v apt-get),)
-SETUP_PACKAGES := python3-venv python3-dev libvirt-dev pkg-config gcc
+SETUP_PACKAGES := $(PYTHON)-venv $(PYTHON)-dev libvirt-dev pkg-config gcc
 SETUP_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y $(SETUP_PACKAGES)
 else
-SETUP_PACKAGES := python3-devel libvirt-devel pkgconf-pkg-config gcc
-SETUP_INSTALL := dnf -y install $(SETUP_PACKAGES)
+SETUP_PACKAGES := $(PYTHON) $(PYTHON)-devel libvirt-devel pkgconf-pkg-config gcc
+# EL has the headers of libvirt in the repository crb, which is off; Fedora has no such repository.
+SETUP_INSTALL := dnf -y install $$(dnf -q repolist --disabled | grep -qw ^crb && echo --enablerepo=crb) $(SETUP_PACKAGES)
 endif
-SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
+SETUP_THERE := $(PYTHON) -c 'import ensurepip; $(FITS)' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
 # Folders that `make test` and `make test-extended` share; the mark `extended` selects the tests.
 TESTS_REAL := $(wildcard tests/contract) tests/stories tests/registry tests/roles tests/packages tests/machine
@@ -38,7 +44,8 @@ setup: $(VENV)/.ready ## Create the virtual environment (the other targets do so
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(SETUP_THERE) || { echo "==> installing $(SETUP_PACKAGES)"; $(SETUP_INSTALL); }
 	@echo "==> making $(VENV) from requirements.lock"
-	@python3 -m venv $(VENV)
+	@$(PYTHON) -c '$(FITS)' || { echo "kubelab runs by Python 3.11, 3.12 or 3.13, and $(PYTHON) is another: make PYTHON=python3.12" >&2; exit 3; }
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -2,14 +2,26 @@
 
 import shutil
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from provisioner.catalog.model import Catalog
+from provisioner.host_questions import HASHICORPS_VAGRANT, HostAnswer
 from provisioner.shell import run, stream
 
-# The commands of each package manager that list installed packages (one a line) and install.
+# The name of the provider's question about programs. Host packages install those programs.
+PROGRAMS = "tools"
+# What HashiCorp's vagrant takes the place of, and what it cannot load.
+REPLACED = frozenset({"vagrant", "vagrant-libvirt"})
+APT_LISTS = Path("/var/lib/apt/lists")
+# The commands of each package manager that list installed packages (one a line), that show packages
+# of its repositories, and that install.
 ASK = {
     "apt": ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n"],
     "dnf": ["rpm", "--query", "--queryformat", "%{NAME} installed\n"],
+}
+SHOW = {
+    "apt": ["apt-cache", "show", "--no-all-versions"],
+    "dnf": ["dnf", "-q", "repoquery", "--queryformat", "Package: %{name}\n"],
 }
 INSTALL = {
     "apt": [["apt-get", "-q", "update"], ["apt-get", "-qy", "install", "--no-install-recommends"]],
@@ -26,7 +38,9 @@ def wanted_packages(catalog: Catalog, uses: Iterable[str]) -> list[str]:
     offer = catalog.host_packages.get(_manager())
     if offer is None:
         return []
-    return list(dict.fromkeys(package for use in uses for package in getattr(offer, use)))
+    replaced = REPLACED if HASHICORPS_VAGRANT.is_dir() else ()
+    named = (package for use in uses for package in getattr(offer, use))
+    return [package for package in dict.fromkeys(named) if package not in replaced]
 
 
 def missing_packages(catalog: Catalog, uses: Iterable[str]) -> list[str]:
@@ -37,6 +51,33 @@ def missing_packages(catalog: Catalog, uses: Iterable[str]) -> list[str]:
     lines = run([*ASK[_manager()], *wanted], check=False).stdout.splitlines()
     installed = {line.split()[0] for line in lines if line.endswith(" installed")}
     return [package for package in wanted if package not in installed]
+
+
+def unknown_packages(packages: list[str]) -> list[str]:
+    """Those that no repository of this host has; none where the lists are not here to be read."""
+    manager = _manager()
+    if manager == "apt" and not any(APT_LISTS.glob("*_Packages*")):
+        return []
+    asked = run([*SHOW[manager], *packages], check=False)
+    known = {line.split()[1] for line in asked.stdout.splitlines() if line.startswith("Package: ")}
+    # Without a network dnf knows none.
+    return [package for package in packages if package not in known] if known else []
+
+
+def packages_answer(catalog: Catalog, uses: Iterable[str]) -> HostAnswer:
+    """What this host lacks for ``uses``, and whether its package manager has it."""
+    if not _manager():
+        return True, "not asked: neither apt nor dnf is here", ""
+    missing = missing_packages(catalog, uses)
+    if not missing:
+        return True, "all there", ""
+    if unknown := unknown_packages(missing):
+        said = f"in no repository of this host: {', '.join(unknown)}"
+        hint = "Install them from elsewhere, or use a profile that does not need them."
+        if REPLACED & set(unknown):
+            hint += " HashiCorp has a vagrant of its own: `vagrant plugin install vagrant-libvirt`."
+        return False, said, hint
+    return True, f"`kubelab up` installs {', '.join(missing)}", ""
 
 
 def install_packages(packages: Iterable[str]) -> Iterator[str]:

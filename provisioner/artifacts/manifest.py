@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from provisioner.catalog.adapt import iptables_of
 from provisioner.catalog.model import Catalog, Component
 from provisioner.model import Artifact
 
@@ -71,7 +72,7 @@ def manifest_text(
     manifest = {
         "schema": SCHEMA,
         "repository": kubeadm_repository(catalog, chosen),
-        "iptables": catalog.iptables_of(chosen),
+        "iptables": iptables_of(catalog, chosen),
         "components": described(catalog, chosen),
         "artifacts": rows,
     }

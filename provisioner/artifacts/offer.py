@@ -6,6 +6,7 @@ from dataclasses import replace
 from provisioner.artifacts.download import DownloadRoute
 from provisioner.artifacts.sources import faults_of, source_of
 from provisioner.artifacts.sources.base import Workshop
+from provisioner.catalog.adapt import with_repositories
 from provisioner.catalog.compat_facts import conflicts_in, for_system
 from provisioner.catalog.load import load_catalog, refusal
 from provisioner.lab import cache
@@ -26,7 +27,7 @@ def workshop_of(artifacts: Artifacts) -> Workshop:
     route = DownloadRoute(
         artifacts.mirrors, artifacts.proxy, artifacts.registry_mirror, artifacts.ca_file
     )
-    catalog = catalog.with_repositories(lambda url: next(route.urls(url)))
+    catalog = with_repositories(catalog, lambda url: next(route.urls(url)))
     workshop = Workshop(catalog, cache(), route)
     if faults := list(faults_of(workshop)):
         raise refusal(faults)

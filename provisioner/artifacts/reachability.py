@@ -15,7 +15,7 @@ from provisioner.artifacts.download import DownloadRoute, refuse_page
 from provisioner.artifacts.image_pins import Pin
 from provisioner.artifacts.locking import all_of, each
 from provisioner.artifacts.registry_faults import RegistryError
-from provisioner.artifacts.sources.debian import mirrors_known
+from provisioner.artifacts.sources.debian_mirrors import HINT, mirrors_known
 from provisioner.errors import CommandError, LabError
 from provisioner.host_questions import HostAnswer
 from provisioner.shell import run
@@ -70,18 +70,18 @@ class Reachability:
         """Whether one of apt's mirrors serves the suite."""
         if self.cached:
             return True, "not asked: all artifacts are in the cache", ""
-        known = mirrors_known(self.suite)
+        known = self._mirror()
         if not known or not APT_HELPER.exists():
-            return False, f"apt knows no Debian {self.suite}", "Artifacts are built on Debian 12."
+            return False, f"apt knows no Debian {self.suite}", HINT
         with tempfile.TemporaryDirectory(prefix="kubelab-") as folder:
-            url = f"{known[0]}dists/{self.suite}/InRelease"
+            url = f"{known}/dists/{self.suite}/InRelease"
             words = [str(APT_HELPER), "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10"]
             try:
                 run([*words, "download-file", url, f"{folder}/InRelease"], timeout=SECONDS)
             except CommandError as error:
                 said = error.details.splitlines()[-1]
-                return False, f"no answer from {known[0]}: {said}", "Try `apt-get update`."
-        return True, f"{known[0]} serves {self.suite}", ""
+                return False, f"no answer from {known}: {said}", "Try `apt-get update`."
+        return True, f"{known} serves {self.suite}", ""
 
     def modules(self) -> HostAnswer:
         """Whether the Go module proxy serves."""
@@ -130,6 +130,10 @@ class Reachability:
                 return ""
         return ", ".join(faults)
 
+    def _mirror(self) -> str:
+        """The mirror that has the suite itself, and not its updates; empty if there is none."""
+        known = (m.uri for m in mirrors_known(self.suite) if m.suite == self.suite)
+        return next(known, "").rstrip("/")
+
     def _mirror_host(self) -> str:
-        known = mirrors_known(self.suite)
-        return (urllib.parse.urlsplit(known[0]).hostname or "") if known else ""
+        return urllib.parse.urlsplit(self._mirror()).hostname or ""

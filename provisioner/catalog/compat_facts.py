@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from provisioner.catalog.model import DEFAULT_IPTABLES, Catalog, FetchedBox
+from provisioner.catalog.adapt import DEFAULT_IPTABLES, with_iptables
+from provisioner.catalog.model import Catalog, FetchedBox
 from provisioner.compat import OSES, SUITES, conflicts_of, follows
 from provisioner.spec import LabSpec, SpecFault, Weave
 
@@ -47,7 +48,8 @@ def facts_of(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
 
 def for_system(catalog: Catalog, spec: LabSpec) -> Catalog:
     """The catalogue whose images write rules of the kind that the spec's nodes have."""
-    return catalog.with_iptables(_box_facts(catalog, spec).get("iptables", DEFAULT_IPTABLES))
+    kind = _box_facts(catalog, spec).get("iptables", DEFAULT_IPTABLES)
+    return with_iptables(catalog, kind)
 
 
 def conflicts_in(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:

@@ -1,6 +1,6 @@
 """The schema of the catalogue, as pydantic models that refuse unknown keys."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ class Download(Part):
 
 
 class Toolchain(Part):
-    """A Go toolchain: a folder on this host, or the version of a module."""
+    """A Go toolchain: a folder on this host, or where it is missing the version of a module."""
 
     path: Path | None = None
     version: str = ""
@@ -104,19 +104,10 @@ class Repository(Part):
     url: str
     key: str
 
-    def at(self, place: Callable[[str], str]) -> "Repository":
-        """The repository where ``place`` says."""
-        return self.model_copy(update={"url": place(self.url), "key": place(self.key)})
-
     @property
     def index(self) -> str:
         """The URL of its package index, for x86-64 as everything in the catalogue."""
         return f"{self.url.replace('$basearch', 'x86_64').rstrip('/')}/repodata/repomd.xml"
-
-
-# The kind of iptables that images of the catalogue have; a system may need another.
-DEFAULT_IPTABLES = "nft"
-IPTABLES = "xtables-{}-multi"
 
 
 class Layer(Part):
@@ -125,12 +116,6 @@ class Layer(Part):
     build: str
     links: dict[str, str] = {}
     busybox: str = ""
-
-    def with_iptables(self, kind: str) -> "Layer":
-        """The layer whose links lead to the iptables of a kind: nft or legacy."""
-        own, wanted = IPTABLES.format(DEFAULT_IPTABLES), IPTABLES.format(kind)
-        links = {name: wanted if to == own else to for name, to in self.links.items()}
-        return self.model_copy(update={"links": links})
 
 
 class Image(Part):
@@ -205,14 +190,6 @@ class Component(Part):
         }
         return self.model_copy(update=changed)
 
-    def with_repositories(self, place: Callable[[str], str]) -> "Component":
-        """The component whose repositories, and their keys, are where ``place`` says."""
-        changed = {
-            family: {name: found.at(place) for name, found in group.items()}
-            for family, group in self.repositories.items()
-        }
-        return self.model_copy(update={"repositories": changed})
-
     def is_meant_by(self, reference: str) -> bool:
         """Whether a reference (KIND or KIND/NAME) means this component."""
         kind, _, name = reference.partition("/")
@@ -250,26 +227,6 @@ class Catalog(Part):
             "components": {key: c.from_upstream() for key, c in self.components.items()},
         }
         return self.model_copy(update=changed)
-
-    def with_iptables(self, kind: str) -> "Catalog":
-        """The catalogue whose layers have the iptables of a kind: nft or legacy."""
-        changed = {name: layer.with_iptables(kind) for name, layer in self.layers.items()}
-        return self.model_copy(update={"layers": changed})
-
-    def iptables_of(self, components: Iterable[Component]) -> str:
-        """The kind of iptables in images that are made here; empty if none has one."""
-        layers = {x for c in components for image in c.images.values() for x in image.layers}
-        links = {to for name in layers for to in self.layers[name].links.values()}
-        kinds = (kind for kind in ("legacy", "nft") if IPTABLES.format(kind) in links)
-        return next(kinds, "")
-
-    def with_repositories(self, place: Callable[[str], str]) -> "Catalog":
-        """The catalogue whose repositories of packages are where ``place`` says.
-
-        A node has the mirror alone: a package manager picks among several places as it likes.
-        """
-        changed = {key: c.with_repositories(place) for key, c in self.components.items()}
-        return self.model_copy(update={"components": changed})
 
     def of_kind(self, kind: Kind) -> list[Component]:
         """Every component of a kind, in the order of the catalogue's files."""

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from provisioner.artifacts.artifact_set import host_packages_for, order_of
 from provisioner.context import Context
 from provisioner.errors import HostError
-from provisioner.host_packages import install_packages, missing_packages
+from provisioner.host_packages import (
+    PROGRAMS,
+    install_packages,
+    missing_packages,
+    packages_answer,
+)
+from provisioner.host_questions import ask_all
 from provisioner.model import Event, Finding
 from provisioner.phases.base import Done, Phase
-
-# The name of the provider's question about programs. Host packages install those programs.
-PROGRAMS = "tools"
 
 
 def uses_of(context: Context) -> tuple[str, ...]:
@@ -47,9 +50,11 @@ class CheckHost(Phase):
             HostError: this host cannot run the lab.
         """
         findings = context.provider.probe()
-        if missing_packages(context.catalog, uses_of(context)):
+        uses = uses_of(context)
+        if missing_packages(context.catalog, uses):
             findings = [finding for finding in findings if finding.name != PROGRAMS]
-        refuse(findings)
+        asked = ask_all({"packages": lambda: packages_answer(context.catalog, uses)})
+        refuse([*asked, *findings])
         return Done(f"{len(findings)} checks passed")
 
 

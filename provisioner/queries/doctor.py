@@ -11,8 +11,10 @@ from provisioner.artifacts.offer import workshop_of
 from provisioner.artifacts.reachability import Reachability
 from provisioner.artifacts.sources import source_of
 from provisioner.artifacts.sources.base import Workshop
+from provisioner.artifacts.sources.golang import host_go
 from provisioner.catalog.model import FetchedBox
 from provisioner.context import Context
+from provisioner.host_packages import PROGRAMS, missing_packages, packages_answer
 from provisioner.host_questions import ask_all
 from provisioner.model import Finding
 from provisioner.providers.libvirt.kvm import KvmVerdict
@@ -60,7 +62,7 @@ def doctor_of(context: Context) -> list[Finding]:
     """
     workshop = context.workshop
     catalog, order = workshop.catalog, order_of(context.spec, workshop)
-    local = next((kind.path for kind in catalog.toolchains.values() if kind.path), None)
+    local = host_go(catalog.toolchains)
     cached = is_cached(workshop, order)
     asked = Reachability(
         catalog.machine_root.suite,
@@ -72,7 +74,15 @@ def doctor_of(context: Context) -> list[Finding]:
         ask_for=lambda pin: state_of(pin, workshop),
         builds="build" in host_packages_for(order, workshop),
     )
-    return context.provider.probe() + ask_all(asked.questions())
+    uses = (*host_packages_for(order, workshop), context.spec.provider.name)
+    packages = ask_all({"packages": lambda: packages_answer(catalog, uses)})
+    return [*packages, *_probe(context, uses), *ask_all(asked.questions())]
+
+
+def _probe(context: Context, uses: Sequence[str]) -> list[Finding]:
+    """The provider's findings, without programs that come with packages which `up` installs."""
+    lacking = missing_packages(context.catalog, uses)
+    return [f for f in context.provider.probe() if f.ok or f.name != PROGRAMS or not lacking]
 
 
 def settled(spec: LabSpec, before: LabSpec | None) -> tuple[LabSpec, str]:

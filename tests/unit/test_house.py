@@ -226,6 +226,7 @@ COVERED = {
     "providers/libvirt/bootstrap_access.py": "tests/vm/test_smoke.py",
     "providers/libvirt/diagnosis.py": "tests/unit/providers/libvirt/test_provider.py",
     "providers/libvirt/emulation.py": "tests/vm/test_smoke.py",
+    "providers/libvirt/plugins.py": "tests/unit/providers/libvirt/test_preflight.py",
     "providers/libvirt/pool.py": "tests/unit/providers/libvirt/test_hypervisor.py",
     "providers/libvirt/vagrantcli.py": "tests/unit/providers/libvirt/test_provider.py",
     "providers/naming.py": "tests/unit/providers/test_contract.py",

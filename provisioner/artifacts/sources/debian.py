@@ -10,12 +10,11 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 
 from provisioner.artifacts.sources.base import Description, Source
+from provisioner.artifacts.sources.debian_mirrors import RETRY, mirrors_of
 from provisioner.catalog.model import Build, MachineRoot
-from provisioner.errors import LabError
 from provisioner.model import Tell
 from provisioner.shell import TETHER, run, stream
 
-RETRY = "Check the network and apt's proxy (`apt-get update`), then run the command again."
 # Documentation is not needed in containers and lab machines, and is a third of the files.
 UNREAD = (
     "usr/share/doc",
@@ -30,41 +29,12 @@ LISTS = Lock()
 QUICK = {"DEBIAN_FRONTEND": "noninteractive", "DPKG_FORCE": "unsafe-io"}
 
 
-ASK_MIRRORS = (
-    *("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"),
-    "Created-By: Packages",
-)
-
-
-def mirrors_known(suite: str) -> list[str]:
-    """The URIs of the mirrors that apt has package lists of for a suite; fetches nothing."""
-    if not shutil.which("apt-get"):
-        return []
-    lines = run(ASK_MIRRORS, check=False).stdout.splitlines()
-    return sorted({uri for uri, release in map(str.split, lines) if release == suite})
-
-
-def _mirrors(suite: str) -> list[str]:
-    """The host's Debian mirrors from apt's configuration, each as ``URI SUITE``."""
-    for attempt in range(2):
-        lines = run(ASK_MIRRORS, hint=RETRY).stdout.splitlines()
-        found = sorted({line for line in lines if line.split()[-1].startswith(suite)})
-        if found:
-            return found
-        if attempt == 0:
-            run(["apt-get", *APT, "update"], hint=RETRY)
-    raise LabError(
-        f"apt on this host knows no Debian {suite}",
-        "The sources debian and debian-source need its packages.",
-        f"Add {suite} to /etc/apt/sources.list, or run kubelab on Debian 12.",
-    )
-
-
 @cache
 def _updated_apt(place: Path, suite: str) -> tuple[str, ...]:
     for folder in ("lists/partial", "archives/partial"):
         (place / folder).mkdir(parents=True, exist_ok=True)
-    lines = [f"deb-src {mirror} main\ndeb {mirror} main\n" for mirror in _mirrors(suite)]
+    mirrors = mirrors_of(suite, ["apt-get", *APT, "update"])
+    lines = [mirror.line(kind) for mirror in mirrors for kind in ("deb-src", "deb")]
     sources = place / "sources.list"
     sources.write_text("".join(lines), encoding="utf-8")
     settings = {
@@ -138,7 +108,8 @@ def make_root(folder: Path, root: MachineRoot, into: Path, tell: Tell) -> None:
     Raises:
         CommandError: debootstrap failed.
     """
-    mirrors = {suite: uri for uri, suite in map(str.split, _mirrors(root.suite))}
+    update = ["apt-get", *APT, "update"]
+    mirrors = {mirror.suite: mirror.uri for mirror in mirrors_of(root.suite, update)}
     debs = folder / "debs"
     debs.mkdir(parents=True, exist_ok=True)
     command = [

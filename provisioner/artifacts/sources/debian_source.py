@@ -19,6 +19,7 @@ from provisioner.artifacts.sources.golang import (
     compile_program,
     fetch_module,
     go_of,
+    in_use,
     toolchain_faults,
 )
 from provisioner.catalog.model import Build
@@ -152,7 +153,7 @@ class DebianSource(Source[SourceBuild]):
     @property
     def tools(self) -> object:
         """The toolchain."""
-        return self.workshop.catalog.toolchains[self.build.toolchain].model_dump()
+        return in_use(self.workshop.catalog.toolchains[self.build.toolchain]).model_dump()
 
     @property
     def room(self) -> int:

@@ -88,22 +88,35 @@ class Go:
                     tell(f"compiled {done} of {total} packages", min(done / total, 0.99))
 
 
-def toolchain(name: str, kinds: Mapping[str, Toolchain], helper: Path, cache: Path) -> Path:
-    """The folder of a toolchain; the Go in ``helper`` fetches one that the module proxy serves.
+def in_use(kind: Toolchain) -> Toolchain:
+    """What of a toolchain this host takes: the folder alone, or the module alone."""
+    there = kind.path and (kind.path / "bin/go").is_file()
+    return kind.model_copy(update={"version": ""} if there else {"path": None})
+
+
+def host_go(kinds: Mapping[str, Toolchain]) -> Path | None:
+    """The folder of a Go on this host, of any version; None if there is none."""
+    folders = [found.path for kind in kinds.values() if (found := in_use(kind)).path]
+    program = shutil.which("go")
+    return next(iter(folders), Path(program).resolve().parents[1] if program else None)
+
+
+def toolchain(name: str, kinds: Mapping[str, Toolchain], cache: Path) -> Path:
+    """The folder of a toolchain; the host's Go fetches one that the module proxy serves.
 
     Raises:
-        HostError: the host package of the toolchain is not installed.
+        HostError: this host has no Go.
         CommandError: the proxy does not serve it.
     """
-    kind = kinds[name]
+    kind, helper = in_use(kinds[name]), host_go(kinds)
     if kind.path:
-        if not (kind.path / "bin/go").is_file():
-            raise HostError(
-                f"no Go {name} in {kind.path}",
-                "Artifacts are compiled with the distribution's own Go.",
-                "Run `kubelab up`, which installs it, or `apt-get install golang-1.19-go`.",
-            )
         return kind.path
+    if helper is None:
+        raise HostError(
+            "no Go on this host",
+            "It fetches the toolchains that artifacts are compiled with.",
+            "Run `kubelab up`, which installs it, or install golang-go (Debian, Ubuntu) or golang.",
+        )
     place = cache / "toolchains" / kind.version
     with FileLock(cache / "toolchains.lock"):
         if not place.exists():
@@ -195,10 +208,8 @@ def go_of(workshop: Workshop, name: str, *, modules: bool = True) -> Go:
     Raises:
         LabError: as ``toolchain``.
     """
-    kinds, cache = workshop.catalog.toolchains, workshop.cache / "go"
-    # Any installed toolchain can fetch the ones that the proxy serves.
-    local = next(kind.path for kind in kinds.values() if kind.path)
-    return Go(toolchain(name, kinds, local, cache), cache, modules)
+    cache = workshop.cache / "go"
+    return Go(toolchain(name, workshop.catalog.toolchains, cache), cache, modules)
 
 
 def toolchain_faults(workshop: Workshop, name: str) -> Iterator[str]:
@@ -217,7 +228,7 @@ class GoSource(Source[GoBuild]):
     @property
     def tools(self) -> object:
         """The toolchain."""
-        return self.workshop.catalog.toolchains[self.build.toolchain].model_dump()
+        return in_use(self.workshop.catalog.toolchains[self.build.toolchain]).model_dump()
 
     @property
     def room(self) -> int:

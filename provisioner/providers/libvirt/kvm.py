@@ -5,6 +5,7 @@ times slower than under emulation, so that a kernel seems to hang while it unpac
 """
 
 import os
+import shutil
 import tempfile
 import time
 from contextlib import suppress
@@ -17,6 +18,9 @@ from provisioner.errors import CommandError
 from provisioner.shell import run
 
 DEVICE = Path("/dev/kvm")
+# The name of QEMU's program; that of EL is in no folder of commands.
+QEMU = "qemu-system-x86_64"
+QEMU_OF_EL = Path("/usr/libexec/qemu-kvm")
 SOURCE = Path(__file__).with_name("kvm_probe.s")
 # The guest is done in 0.2 s by emulation on two cores; a KVM worth using is not slower than that.
 DEADLINE = 6.0
@@ -55,6 +59,11 @@ class KvmState:
     seconds: float = 0.0
 
 
+def qemu() -> str:
+    """QEMU's program; empty if this host has none."""
+    return shutil.which(QEMU) or (str(QEMU_OF_EL) if QEMU_OF_EL.exists() else "")
+
+
 def boot_guest(accelerator: str, seconds: float = DEADLINE) -> KvmState:
     """Boot the tiny guest with an accelerator of QEMU's (kvm or tcg)."""
     with tempfile.TemporaryDirectory(prefix="kubelab-probe-") as folder:
@@ -65,7 +74,7 @@ def boot_guest(accelerator: str, seconds: float = DEADLINE) -> KvmState:
             # The guest ends QEMU itself by way of this device; its exit code is odd, never 0.
             run(
                 [
-                    *("qemu-system-x86_64", "-accel", accelerator, "-m", "128", "-nodefaults"),
+                    *(qemu() or QEMU, "-accel", accelerator, "-m", "128", "-nodefaults"),
                     *("-display", "none", "-no-reboot", "-serial", f"file:{serial}"),
                     *("-device", "isa-debug-exit,iobase=0xf4,iosize=4"),
                     *("-drive", f"file={disk},format=raw,if=ide,snapshot=on"),

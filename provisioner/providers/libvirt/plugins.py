@@ -8,11 +8,9 @@ import json
 import os
 from pathlib import Path
 
+from provisioner.host_questions import HASHICORPS_VAGRANT
+
 PLUGIN = "vagrant-libvirt"
-# HashiCorp's own package, whose Ruby does not load plugins of the distribution.
-HASHICORPS = Path("/opt/vagrant")
-# Packages of the distribution that are of no use beside HashiCorp's.
-REPLACED = frozenset({"vagrant", PLUGIN})
 
 
 def users_home() -> Path:
@@ -57,7 +55,7 @@ def take_plugins(own: Path) -> None:
 
 def missing_hint() -> str:
     """What to type where vagrant has no plugin for libvirt."""
-    if HASHICORPS.is_dir():
+    if HASHICORPS_VAGRANT.is_dir():
         return (
             f"This vagrant is HashiCorp's: run `vagrant plugin install {PLUGIN}` as the user who"
             f" runs kubelab (plugins are in {users_home()})."

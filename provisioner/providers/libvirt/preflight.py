@@ -14,15 +14,15 @@ import psutil
 from provisioner.host_questions import HostAnswer, ask_all
 from provisioner.model import Finding, Node
 from provisioner.providers.libvirt.hypervisor import Hypervisor
-from provisioner.providers.libvirt.kvm import DEVICE, KvmVerdict, nested, probe_kvm
+from provisioner.providers.libvirt.kvm import DEVICE, QEMU, KvmVerdict, nested, probe_kvm, qemu
 from provisioner.providers.libvirt.plugins import home_to_ask, missing_hint
 from provisioner.providers.libvirt.pool import POOL_PATH
-from provisioner.providers.libvirt.service import answers, is_local
+from provisioner.providers.libvirt.service import answers, daemons, is_local
 from provisioner.providers.routes import routes_over
 from provisioner.shell import run
 from provisioner.spec import VagrantOptions
 
-NEEDED = ("vagrant", "qemu-system-x86_64", "qemu-img", "libvirtd")
+NEEDED = ("vagrant", "qemu-img")
 NO_QEMU = "not asked: no QEMU yet"
 KVM_IN_WORDS = {
     KvmVerdict.USABLE: "usable",
@@ -62,7 +62,8 @@ class VmHost:
 
     def tools(self) -> HostAnswer:
         """The programs; those that are missing come with the host packages."""
-        missing = [tool for tool in NEEDED if not shutil.which(tool)]
+        there = {QEMU: qemu(), "libvirtd": daemons(), **{n: shutil.which(n) for n in NEEDED}}
+        missing = [tool for tool, found in there.items() if not found]
         if not missing:
             return True, "all there", ""
         said = f"missing: {', '.join(missing)}"
@@ -72,7 +73,7 @@ class VmHost:
 
     def kvm(self) -> HostAnswer:
         """Whether KVM boots a guest; else emulation serves, unless the spec insists."""
-        if DEVICE.exists() and not shutil.which("qemu-system-x86_64"):
+        if DEVICE.exists() and not qemu():
             return True, NO_QEMU, "", KvmVerdict.NO_QEMU
         if self.options.driver == "qemu":
             return True, "not asked: the spec wants emulation", ""
@@ -143,6 +144,8 @@ class VmHost:
         """Whether the lab's addresses are free: no other route of this host leads there."""
         if not is_local(self.options.uri):
             return True, "on another host", ""
+        if not shutil.which("ip"):
+            return True, "not asked: no ip program yet", ""
         own = set()
         if answers(self.options.uri):
             own = {self.hypervisor.bridge(name) for name in ("nodes", "management")}

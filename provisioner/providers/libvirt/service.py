@@ -12,7 +12,12 @@ from provisioner.errors import HostError
 from provisioner.providers.libvirt.kvm import DEVICE
 from provisioner.shell import run, spawn, tail
 
-SOCKET = Path("/run/libvirt/libvirt-sock")
+# Of libvirtd, or of the daemon for QEMU where each driver has one of its own (EL9, Fedora).
+SOCKETS = (Path("/run/libvirt/libvirt-sock"), Path("/run/libvirt/virtqemud-sock"))
+DAEMONS = {
+    "libvirtd": ["libvirtd.service"],
+    "virtqemud": ["virtqemud.socket", "virtnetworkd.socket", "virtstoraged.socket"],
+}
 SERVICE_LOG = Path("/var/log/kubelab-libvirtd.log")
 # The exception has the message; libvirt would print it, too.
 libvirt.registerErrorHandler(lambda *_: None, None)
@@ -45,6 +50,11 @@ def give_kvm_to_its_group(device: Path = DEVICE) -> None:
             device.chmod(0o660)
 
 
+def daemons() -> list[str]:
+    """The units of libvirt that this host has; none before it is installed."""
+    return next((units for program, units in DAEMONS.items() if shutil.which(program)), [])
+
+
 def ensure_service(uri: str) -> None:
     """Start libvirt's daemon on this host unless it answers.
 
@@ -57,7 +67,8 @@ def ensure_service(uri: str) -> None:
     if not is_local(uri) or answers(uri):
         return
     if _has_systemd():
-        run(["systemctl", "start", "libvirtd.service"], hint="Look at `journalctl -u libvirtd`.")
+        units = daemons() or DAEMONS["libvirtd"]
+        run(["systemctl", "start", *units], hint=f"Look at `journalctl -u {units[0]}`.")
     else:
         give_kvm_to_its_group()
         spawn(["virtlogd", "--daemon"], SERVICE_LOG)
@@ -78,7 +89,7 @@ def ensure_service(uri: str) -> None:
 
 def answers(uri: str) -> bool:
     """Whether libvirt takes a connection."""
-    if is_local(uri) and not SOCKET.exists():
+    if is_local(uri) and not any(socket.exists() for socket in SOCKETS):
         return False
     try:
         libvirt.open(uri).close()

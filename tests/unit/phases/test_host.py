@@ -4,12 +4,15 @@ import stat
 
 import pytest
 
+from provisioner import host_packages
 from provisioner.artifacts.offer import offers
 from provisioner.context import Context
 from provisioner.errors import CommandError, HostError
+from provisioner.host_packages import PROGRAMS, packages_answer
 from provisioner.lab import Lab
 from provisioner.model import Finding
-from provisioner.phases.host import PROGRAMS, CheckHost, InstallHostPackages
+from provisioner.phases.host import CheckHost, InstallHostPackages
+from provisioner.queries.doctor import _probe
 from provisioner.spec import parse_spec
 from tests.fakes import FakeProvider
 
@@ -18,6 +21,11 @@ QUERY = """#!/bin/sh
 shift 3
 for name in "$@"; do grep -qx "$name" {installed} && echo "$name installed"; done
 true
+"""
+# What the repositories have: everything but what is named in a file.
+CACHE = """#!/bin/sh
+shift 2
+for name in "$@"; do grep -qx "$name" {unknown} || echo "Package: $name"; done
 """
 APT = """#!/bin/sh
 echo "$DEBIAN_FRONTEND: $*" >> {calls}
@@ -33,9 +41,12 @@ def host(tmp_path, monkeypatch):
     """A folder with a package manager of Debian's that installs nothing."""
     folder = tmp_path / "host"
     folder.mkdir()
-    places = {name: folder / name for name in ("installed", "calls", "broken")}
+    places = {name: folder / name for name in ("installed", "calls", "broken", "unknown")}
     places["installed"].write_text("")
-    for name, text in (("dpkg-query", QUERY), ("apt-get", APT)):
+    places["unknown"].write_text("")
+    (folder / "mirror_main_Packages.gz").touch()
+    monkeypatch.setattr(host_packages, "APT_LISTS", folder)
+    for name, text in (("dpkg-query", QUERY), ("apt-get", APT), ("apt-cache", CACHE)):
         (folder / name).write_text(text.format(**places))
         (folder / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
@@ -120,3 +131,53 @@ def test_programs_that_packages_bring_may_be_missing_before_they_are_installed(c
     InstallHostPackages().run(context)
     with pytest.raises(HostError, match="no systemd-nspawn"):
         CheckHost().run(context)
+
+
+USES = ("build", "machine")
+
+
+def test_what_a_host_lacks_is_said_before_anything_is_installed(context, host):
+    ok, said, _ = packages_answer(context.catalog, USES)
+    assert ok
+    assert said.startswith("`kubelab up` installs ")
+    assert {"debootstrap,", "systemd-container,"} <= set(said.split())
+    assert calls(host) == []
+    InstallHostPackages().run(context)
+    assert packages_answer(context.catalog, USES) == (True, "all there", "")
+
+
+def test_a_package_that_no_repository_has_is_named_before_anything_is_installed(context, host):
+    (host / "unknown").write_text("golang-go\nskopeo\n")
+    with pytest.raises(HostError, match="packages") as caught:
+        CheckHost().run(context)
+    assert "in no repository of this host: golang-go" in caught.value.details
+    assert "HashiCorp" not in caught.value.hint
+    assert calls(host) == []
+    (host / "unknown").write_text("vagrant\n")
+    assert "vagrant plugin install" in packages_answer(context.catalog, ("vagrant",))[2]
+
+
+def test_without_lists_of_packages_nothing_is_said_of_what_they_have(context, host):
+    (host / "unknown").write_text("golang-go\n")
+    (host / "mirror_main_Packages.gz").unlink()
+    assert packages_answer(context.catalog, USES)[0]
+
+
+def test_beside_hashicorps_vagrant_that_of_the_distribution_is_not_wanted(
+    context, monkeypatch, tmp_path, host
+):
+    wanted = host_packages.wanted_packages(context.catalog, ("vagrant",))
+    assert {"vagrant", "vagrant-libvirt"} < set(wanted)
+    monkeypatch.setattr(host_packages, "HASHICORPS_VAGRANT", tmp_path)
+    fewer = host_packages.wanted_packages(context.catalog, ("vagrant",))
+    assert fewer == [name for name in wanted if name not in ("vagrant", "vagrant-libvirt")]
+
+
+def test_the_doctor_blames_no_program_that_packages_bring(context, host):
+    context.provider.findings = [
+        Finding(PROGRAMS, False, "no systemd-nspawn", hint="Install it."),
+        Finding("root", False, "you are nobody"),
+    ]
+    assert [finding.name for finding in _probe(context, USES)] == ["root"]
+    InstallHostPackages().run(context)
+    assert [finding.name for finding in _probe(context, USES)] == [PROGRAMS, "root"]

@@ -8,6 +8,8 @@ import pytest
 from provisioner.artifacts.sources import golang
 from provisioner.artifacts.sources.golang import Go, GoBuild, build_module
 from provisioner.catalog.load import load_catalog
+from provisioner.catalog.model import Toolchain
+from provisioner.errors import HostError
 
 REPLACED = {
     "Replace": [
@@ -86,3 +88,26 @@ def test_kubernetes_says_its_version_where_programs_ask_for_it():
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         assert stamps[f"{package}.gitVersion"] == "v1.31.4"
         assert stamps[f"{package}.gitMinor"] == "31"
+
+
+def test_a_host_without_the_folder_of_a_toolchain_has_its_module(tmp_path, monkeypatch):
+    folder = tmp_path / "go-1.19"
+    kind = Toolchain(path=folder, version="v0.0.1-go1.19.13.linux-amd64")
+    assert golang.in_use(kind) == Toolchain(version=kind.version)
+    own = tmp_path / "host"
+    for root in (own, folder):
+        (root / "bin").mkdir(parents=True)
+        (root / "bin/go").write_text("#!/bin/sh\n")
+        (root / "bin/go").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{own}/bin:/usr/bin:/bin")
+        assert golang.host_go({"1.19": kind}) == root
+    assert golang.in_use(kind) == Toolchain(path=folder)
+    assert golang.toolchain("1.19", {"1.19": kind}, tmp_path) == folder
+
+
+def test_a_host_without_go_is_told_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    kinds = {"1.19": Toolchain(path=tmp_path / "go", version="v1")}
+    assert golang.host_go(kinds) is None
+    with pytest.raises(HostError, match="no Go on this host"):
+        golang.toolchain("1.19", kinds, tmp_path)

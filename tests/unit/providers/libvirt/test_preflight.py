@@ -115,5 +115,5 @@ def test_a_plugin_that_the_user_removed_is_gone(homes):
 
 
 def test_beside_hashicorps_vagrant_the_plugin_is_vagrants_own(homes, monkeypatch, tmp_path):
-    monkeypatch.setattr(plugins, "HASHICORPS", tmp_path)
+    monkeypatch.setattr(plugins, "HASHICORPS_VAGRANT", tmp_path)
     assert "vagrant plugin install vagrant-libvirt" in answer(homes[1])[2]

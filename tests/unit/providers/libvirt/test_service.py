@@ -6,7 +6,8 @@ import stat
 
 import pytest
 
-from provisioner.providers.libvirt.service import give_kvm_to_its_group
+from provisioner.providers.libvirt import kvm
+from provisioner.providers.libvirt.service import daemons, give_kvm_to_its_group
 
 
 @pytest.fixture
@@ -38,3 +39,27 @@ def test_a_device_that_all_may_open_stays_as_it_is(device):
 
 def test_a_host_without_the_device_is_no_error(tmp_path):
     give_kvm_to_its_group(tmp_path / "kvm")
+
+
+def put(folder, name):
+    (folder / name).write_text("#!/bin/sh\n")
+    (folder / name).chmod(0o755)
+
+
+def test_where_each_driver_has_a_daemon_those_are_started(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert daemons() == []
+    put(tmp_path, "virtqemud")
+    assert daemons() == ["virtqemud.socket", "virtnetworkd.socket", "virtstoraged.socket"]
+    put(tmp_path, "libvirtd")
+    assert daemons() == ["libvirtd.service"]
+
+
+def test_qemu_may_be_outside_of_the_folders_of_commands(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(kvm, "QEMU_OF_EL", tmp_path / "qemu-kvm")
+    assert kvm.qemu() == ""
+    put(tmp_path, "qemu-kvm")
+    assert kvm.qemu() == f"{tmp_path}/qemu-kvm"
+    put(tmp_path, "qemu-system-x86_64")
+    assert kvm.qemu() == f"{tmp_path}/qemu-system-x86_64"
