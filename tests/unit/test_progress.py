@@ -94,7 +94,9 @@ def test_a_step_that_ended_is_not_named_any_more(clock, log):
 
 
 def test_a_terminal_has_a_live_line_that_goes_with_the_phase(clock):
-    screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    screen = Console(
+        file=io.StringIO(), force_terminal=True, width=80, color_system=None, _environ={}
+    )
     show = Progress(screen)
     with show.shown():
         show(Event("machines", "Machines", "start"))

@@ -79,7 +79,7 @@ stop:
 
 text:
   .asciz "kubelab guest ran\n"
-.align 8
+.balign 8, 0
 gdt:
   .quad 0
   .quad 0x00cf9a000000ffff
