@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-import yaml
+from ansible.parsing.dataloader import DataLoader
 
 from provisioner.artifacts.artifact_set import ArtifactSet
 from provisioner.artifacts.offer import offers
@@ -73,7 +73,7 @@ def test_up_makes_machines_and_writes_an_inventory_of_how_they_are_reached(conte
     said = {time.key: time.outcome for time in outcome.times}
     assert said["machines"] == "3 started"
     assert said["inventory"] == "written"
-    variables = yaml.safe_load(context.lab.inventory.read_text())["cluster"]["vars"]
+    variables = DataLoader().load(context.lab.inventory.read_text())["cluster"]["vars"]
     assert variables["ansible_ssh_private_key_file"] == str(context.provider.access.key)
 
 
