@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from provisioner.model import Access, Traits
-from provisioner.spec import LabSpec
+from provisioner.spec import GROUPS, LabSpec
 
 UNSAFE_JSON = "__ansible_unsafe"
 """The key of the object that stands for a string without templates in Ansible's JSON."""
@@ -162,12 +162,13 @@ def render_inventory(spec: LabSpec, traits: Traits, access: Access, places: Plac
             if node.role == role
         }
 
+    cluster, control_plane, workers = GROUPS
     inventory = {
-        "cluster": {
+        cluster: {
             "vars": verbatim(variables(spec, traits, access, places)),
             "children": {
-                "control_plane": {"hosts": hosts("control-plane")},
-                "workers": {"hosts": hosts("worker")},
+                control_plane: {"hosts": hosts("control-plane")},
+                workers: {"hosts": hosts("worker")},
             },
         }
     }
