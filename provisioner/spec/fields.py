@@ -48,7 +48,7 @@ def _address(value: str) -> str:
 
 
 def _uri(value: str) -> str:
-    if not re.fullmatch(r"qemu(\+ssh)?://([\w.-]+@)?[\w.-]*(:\d+)?/system", value, re.ASCII):
+    if not re.fullmatch(r"qemu(\+ssh)?://(\w[\w.-]*@)?(\w[\w.-]*)?(:\d+)?/system", value, re.ASCII):
         raise ValueError("not a libvirt URI: use qemu:///system, or qemu+ssh://USER@HOST/system")
     return value
 
