@@ -9,7 +9,7 @@ from provisioner.phases.cluster import RetireNetwork, RunPlaybook, SetUpCluster
 from provisioner.phases.host import CheckHost, InstallHostPackages
 from provisioner.phases.inventory import WriteInventory
 from provisioner.phases.machines import CreateMachines, DestroyMachines, SaveSpec, StopMachines
-from provisioner.phases.nodes import WaitForNodes, WakeControlPlane
+from provisioner.phases.nodes import CompareNodes, WaitForNodes, WakeControlPlane
 from provisioner.phases.request import CheckRequest
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
 
@@ -23,6 +23,7 @@ UP: list[Phase] = [
     CreateMachines(),
     WriteInventory(),
     SetUpCluster(),
+    CompareNodes(),
 ]
 
 RECREATE_NETWORK: list[Phase] = [
@@ -36,6 +37,7 @@ RECREATE_NETWORK: list[Phase] = [
     WriteInventory(),
     RetireNetwork(),
     SetUpCluster(),
+    CompareNodes(),
 ]
 
 BUILD: list[Phase] = [
