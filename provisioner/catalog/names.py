@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 NAME = re.compile(r"[A-Za-z0-9][\w.+~-]*", re.ASCII)
+# Names, versions and parts of references of images, which have colons and slashes, too.
+REFERENCE = re.compile(r"([A-Za-z0-9][\w.+~:/@-]*)?", re.ASCII)
 # Keys whose own keys become names of files or of folders.
 OF_NAMES = frozenset(
     ("builds", "upstream", "layers", "boxes", "toolchains", "python_locks", "images")
@@ -43,6 +45,11 @@ def _names_a_file(at: Place) -> bool:
     return above in OF_NAMES or (at[0] == "artifacts_upstream" and at[2:3] == ("files",) != at[2:])
 
 
+def _is_named(at: Place) -> bool:
+    """Whether a place is that of a name, a version, a tag or a repository of a component."""
+    return at[-1] in ("name", "version", "tag", "repository")
+
+
 def _why(at: Place, text: str, *, is_key: bool) -> str:
     """Why a string is refused; empty if it is not."""
     if not all(character.isprintable() or character in "\n\t" for character in text):
@@ -55,6 +62,8 @@ def _why(at: Place, text: str, *, is_key: bool) -> str:
         return ""
     if not is_key and at[-1] == FILE and not NAME.fullmatch(text):
         return "not a file name: use letters, digits, '.', '_', '+', '~' and '-'"
+    if not is_key and _is_named(at) and not REFERENCE.fullmatch(text):
+        return "use letters, digits, '.', '_', '+', '~', ':', '/', '@' and '-'"
     if ".." in PurePosixPath(text).parts:
         return "leads out of its folder by '..'"
     if not is_key and at[0] in BUILDS and text.startswith("/"):

@@ -63,6 +63,11 @@ OUTSIDE = {
         {"artifacts_upstream": {"etcd-3.5.24": {"files": {"release": {"sha256": "../x"}}}}},
         "files.release.sha256",
     ),
+    "a tag": (
+        {"artifacts_cni_flannel": {"images": {"flannel": {"tag": "1 \U0001f600"}}}},
+        "images.flannel.tag: use letters",
+    ),
+    "a version": ({"artifacts_cni_flannel": {"version": "{{ 1 }}"}}, "version: use letters"),
     "a name with a control character": (
         {"artifacts_addon_x": {"kind": "addon", "name": "a\x1b[2J", "version": "1"}},
         "artifacts_addon_x.name: has a control character",

@@ -1,5 +1,7 @@
 """Made-up manifests of artifact sets, and the variables of roles that read them."""
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +67,8 @@ def read(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text()) or {}
 
 
-def variables(*roles: str) -> dict[str, Any]:
-    """Defaults and variables of roles, those of the role common among them."""
+@functools.cache
+def _variables(*roles: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for role in ("common", *roles):
         for part in ("defaults", "vars"):
@@ -78,6 +80,11 @@ def variables(*roles: str) -> dict[str, Any]:
                 found |= read(path) if path.is_file() else {}
         filter_loader.add_directory(str(ROLES / role / "filter_plugins"))
     return found
+
+
+def variables(*roles: str) -> dict[str, Any]:
+    """Defaults and variables of roles, those of the role common among them."""
+    return copy.deepcopy(_variables(*roles))
 
 
 def templar(*roles: str, **more: Any) -> Templar:
