@@ -176,7 +176,8 @@ def run_playbook(
             limit=limit or None,
             extravars=verbatim(dict(variables or {}), lambda text: {UNSAFE_JSON: text}),
             event_handler=run.handle,
-            envvars=environment(config),
+            # Plugins and settings in the user's home are not ours.
+            envvars={**environment(config), "ANSIBLE_HOME": str(scratch / "home")},
             quiet=True,
             suppress_env_files=True,
         )

@@ -118,7 +118,7 @@ def forwarded(kubectl: Kubectl, page: Page, port: int) -> Iterator[Iterator[str]
     words = ("-n", page.name, "port-forward", f"service/{page.name}", f"--address={LOOPBACK}")
     argv = kubectl.argv(*words, "--pod-running-timeout=30s", f"{port}:{page.port}")
     hint = "If the port is taken, choose another with --port; else check the page's pods."
-    with stream([*WITH_US, *argv], hint=hint) as lines:
+    with stream([*WITH_US, *argv], env=kubectl.environment, hint=hint) as lines:
         for line in lines:
             if line.startswith("Forwarding from"):
                 break
