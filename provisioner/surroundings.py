@@ -5,11 +5,15 @@ have stops Ansible. What is meant for kubelab stays: proxies for downloads, and 
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from io import TextIOWrapper
+from pathlib import Path
+
+from provisioner.errors import UsageError
 
 DROPPED = (
     *("ANSIBLE_", "MITOGEN_", "AWX_", "RUNNER_", "VAGRANT_", "LIBVIRT_", "SYSTEMD_NSPAWN_"),
@@ -17,6 +21,8 @@ DROPPED = (
     # Files that a shell runs first, and options that programs add to each call.
     *("BASH_ENV", "CDPATH", "GREP_OPTIONS", "POSIXLY_CORRECT", "TAR_OPTIONS", "GZIP"),
 )
+# Signs that mean something in a path to Ansible (templates, variables), overlayfs or nspawn.
+MEANT_OTHERWISE = re.compile(r"""[\x00-\x1f\x7f:,"'\\{}$%]""")
 # Of every system with a C library of the last ten years; Ansible wants UTF-8.
 LOCALE = "C.UTF-8"
 UMASK = 0o022
@@ -61,3 +67,16 @@ def without_proxy(networks: Iterable[str]) -> dict[str, str]:
     known = [os.environ.get(name, "") for name in ("NO_PROXY", "no_proxy")]
     value = ",".join(dict.fromkeys([*",".join(filter(None, known)).split(","), *networks]))
     return dict.fromkeys(("NO_PROXY", "no_proxy"), value.strip(","))
+
+
+def usable_path(path: Path, hint: str) -> Path:
+    """A path that all programs which get it take for the same.
+
+    Raises:
+        UsageError: a sign in it means something else to one of them.
+    """
+    found = MEANT_OTHERWISE.search(str(path))
+    if found:
+        what = f"{found[0]!r} in a path means something else to Ansible, overlayfs or nspawn."
+        raise UsageError(f"{str(path)!r} cannot be used", what, hint)
+    return path
