@@ -104,7 +104,7 @@ def test_a_real_run_of_ansible_passes_every_value_on_and_starts_nothing(hostile,
     code = hostile.code
     assert found.pop("images")["etcd"] == code
     assert found.pop("settings")["note"] == code
-    assert f"UserKnownHostsFile={hostile.access.known_hosts}" in shlex.split(found.pop("arguments"))
+    assert shlex.split(found.pop("arguments")) == ["-F", "/dev/null", *hostile.access.options]
     assert found == {
         "host": "master",
         "extra": {"a": [code]},
