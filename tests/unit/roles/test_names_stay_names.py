@@ -172,3 +172,27 @@ def test_a_value_is_one_word_of_a_unit(value):
     components["components"][0]["images"]["pause"]["reference"] = value
     text = render("runtime", "cri-docker.service.j2", common_manifest=components)
     assert WORDS[value] in [line.strip() for line in text.splitlines()]
+
+
+QUOTED = re.compile(r"\|\s*(to_json(\(.*\))?|tojson|int|to_nice_yaml\(.*\))$", re.S)
+YAML_TEMPLATES = sorted([*ROLES.rglob("*.yml.j2"), WORKLOAD])
+# Words of the template's own.
+CONSTANTS = ["secret"]
+
+
+def expressions(text):
+    """The expressions whose values a template puts into its output."""
+    words = []
+    for _, kind, word in jinja2.Environment(autoescape=True).lex(text):
+        if kind == "variable_begin":
+            words = []
+        elif kind == "variable_end":
+            yield "".join(words).strip()
+        else:
+            words.append(word)
+
+
+@pytest.mark.parametrize("path", YAML_TEMPLATES, ids=lambda path: path.name)
+def test_every_expression_in_a_template_of_yaml_is_quoted_by_a_filter(path):
+    bare = [e for e in expressions(path.read_text()) if not QUOTED.search(e)]
+    assert [e for e in bare if e not in CONSTANTS] == []
