@@ -59,6 +59,26 @@ def test_a_page_without_its_images_is_refused_with_what_to_give(good, name):
     assert "{path: FILE, sha256: SUM}" in refused.value.details
 
 
+def test_an_old_cluster_gets_the_dashboard_that_fits_it_or_a_refusal(good):
+    good["dashboard"] = "kubernetes-dashboard"
+    with pytest.raises(SpecError) as refused:
+        parse_spec(good, "lab.yml", offers)
+    assert "CronJobs of batch/v1" in refused.value.details
+    # As docs/dashboard.md has it.
+    file = {"source": "file", "path": "/d.tar", "sha256": "0" * 64}
+    image = {"tag": "v2.6.0", "archive": "kubernetes-dashboard-2.6.0/file"}
+    good["artifacts"]["overrides"] = {
+        "artifacts_builds": {"kubernetes-dashboard-2.6.0": file, "metrics-scraper-1.0.8": file},
+        "artifacts_dashboard_kubernetes_dashboard": {
+            "version": "2.6.0",
+            "images": {"dashboard": image},
+        },
+    }
+    spec = parse_spec(good, "lab.yml", offers)
+    order = order_of(spec, workshop_of(spec.artifacts))
+    assert ("kubernetes-dashboard", "2.6.0") in {(c.name, c.version) for c in order.components}
+
+
 def test_the_short_form_is_the_long_one_and_is_in_the_schema(good):
     good["dashboard"] = "kube-web-view"
     found = parse_spec(good, "lab.yml", offers).dashboard
