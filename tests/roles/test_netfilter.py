@@ -1,4 +1,4 @@
-"""What a pod network leaves in iptables and ipset goes, and nothing else: real rules in a namespace."""
+"""What a pod network leaves in iptables and ipset goes: real rules in a network namespace."""
 
 import json
 import re
@@ -22,8 +22,8 @@ LEFT_IN_FILTER = """\
 -A INPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 6784 -m addrtype ! --src-type LOCAL -m conntrack \
 ! --ctstate RELATED,ESTABLISHED -m comment --comment "Block non-local access to Weave Net control \
 port" -j DROP
--A FORWARD -i weave -m comment --comment "NOTE: this must go before '-j KUBE-FORWARD'" -j WEAVE-NPC-EGRESS
--A FORWARD -o weave -m comment --comment "NOTE: this must go before '-j KUBE-FORWARD'" -j WEAVE-NPC
+-A FORWARD -i weave -m comment --comment "must go before '-j KUBE-FORWARD'" -j WEAVE-NPC-EGRESS
+-A FORWARD -o weave -m comment --comment "must go before '-j KUBE-FORWARD'" -j WEAVE-NPC
 -A FORWARD -o weave -m state --state NEW -j NFLOG --nflog-group 86
 -A FORWARD -o weave -j DROP
 -A FORWARD -i weave ! -o weave -j ACCEPT

@@ -126,7 +126,9 @@ def test_a_pod_network_that_kubelet_cannot_read_is_refused_in_a_spec(good):
     good["artifacts"]["overrides"] = {"artifacts_cni_flannel": {"settings": settings}}
     with pytest.raises(SpecError) as refused:
         parse_spec(good, "lab.yml", offers)
-    assert "cni.name = '1.0.0': oldest CNI version of the pod network 1.0.0" in refused.value.details
+    assert (
+        "cni.name = '1.0.0': oldest CNI version of the pod network 1.0.0" in refused.value.details
+    )
 
 
 def test_every_version_of_kubernetes_and_every_pod_network_says_which_cni_it_knows():

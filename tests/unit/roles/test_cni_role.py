@@ -96,9 +96,7 @@ def weave(**options):
         "rajchaudhuri/weave-kube",
         "rajchaudhuri/weave-npc",
     }
-    return {
-        c["name"]: {e["name"]: e.get("value", e) for e in c.get("env", [])} for c in containers
-    }
+    return {c["name"]: {e["name"]: e.get("value", e) for e in c.get("env", [])} for c in containers}
 
 
 def test_weave_gets_no_option_that_it_does_not_need():
