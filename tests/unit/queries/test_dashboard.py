@@ -46,6 +46,13 @@ def test_a_page_without_a_login_is_told_always():
         assert "has no login" in said[0]
 
 
+def test_a_url_that_nothing_forwards_and_a_certificate_of_its_own_are_told():
+    assert any("without --print" in said for said in page().warnings("", forwarded=False))
+    assert not list(page("NodePort").warnings("viewer", forwarded=False))
+    secure = Page("kubernetes-dashboard", "ClusterIP", "https", 443, 0, True)
+    assert any("the browser warns" in said for said in secure.warnings("viewer"))
+
+
 def test_a_load_balancer_that_is_not_there_is_told():
     assert "pending" in next(iter(page("LoadBalancer").warnings("")))
 
