@@ -79,7 +79,7 @@ def deployment(cluster: Cluster) -> str:
 def _fetch(cluster: Cluster, node: str, targets: Mapping[str, str]) -> None:
     """Fetch every URL of ``targets`` from the pod on ``node``; its values name who answers."""
     # One exec for all URLs, because starting a program in a container takes most of the time.
-    # Not wget's own option -T, because it crashes Debian's busybox 1.35.
+    # Not wget's own option -T, because it crashes the busybox 1.35 of older toolboxes.
     seconds = FETCH_SECONDS * cluster.slowness
     script = f'for url; do timeout {seconds:.0f} wget -q -O - "$url" || exit; done'
     answer = cluster.ask(
