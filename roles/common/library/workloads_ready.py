@@ -32,11 +32,8 @@ author: kubelab
 RETURN = r"""
 ready: {description: Whether all is ready., type: bool, returned: always}
 seconds: {description: How long that took., type: int, returned: always}
-reasons:
-  description: Sentences without a full stop, one for each pod, node or workload that is late.
-  type: list
-  elements: str
-  returned: always
+reasons: {description: "Sentences, one for each pod, node or workload that is late.", type: list, elements: str,
+          returned: always}
 nodes: {description: Nodes that are late or have a pod that is late., type: list, elements: str, returned: always}
 """
 
@@ -58,9 +55,8 @@ FATAL = re.compile(r"\bFATAL?\b|\bfatal\b|\bpanic: |^F\d{4} |\bCRITICAL\b")
 WARNINGS = ("events", "--field-selector", "involvedObject.kind=Pod,type=Warning")
 # Of a line, how many characters are told, and how many reasons.
 LINE, REASONS = 400, 8
-# By these a DaemonSet marks which of its pods are of its newest template.
-POD_GENERATION = "pod-template-generation"
-GENERATION = "deprecated.daemonset.template.generation"
+# By these a Deployment knows its newest ReplicaSet, and the pods of it.
+REVISION, HASH = "deployment.kubernetes.io/revision", "pod-template-hash"
 
 
 class UnansweredError(Exception):
@@ -125,10 +121,15 @@ def is_seen(item):
     return item.get("status", {}).get("observedGeneration", 0) >= item["metadata"]["generation"]
 
 
-def is_current(item, pod):
-    """Whether a pod is of the newest template of its DaemonSet."""
-    wanted = item["metadata"].get("annotations", {}).get(GENERATION)
-    return pod["metadata"].get("labels", {}).get(POD_GENERATION, wanted) == wanted
+def newest(cluster, item, selector):
+    """The label and its value that only pods of the newest template have."""
+    notes = item["metadata"].get("annotations", {})
+    if item["kind"] == "DaemonSet":
+        return "pod-template-generation", notes.get("deprecated.daemonset.template.generation")
+    for one in cluster.items("replicasets", "-l", selector) if item["kind"] == "Deployment" else []:
+        if one["metadata"].get("annotations", {}).get(REVISION) == notes.get(REVISION):
+            return HASH, one["metadata"]["labels"].get(HASH)
+    return "", None
 
 
 def is_complete(item):
@@ -142,17 +143,17 @@ def is_complete(item):
     return status.get("replicas", 0) <= wanted <= min(status.get("updatedReplicas", 0), available)
 
 
-def late_pods(item, pods, nodes):
+def late_pods(item, pods, current, nodes):
     """Pods of a workload that are late; on each of these nodes a DaemonSet needs one of its newest."""
     daemon = item["kind"] == "DaemonSet" and bool(nodes)
     if daemon:
-        good = [p for p in pods if is_current(item, p) and has(p, "Ready")]
+        good = [p for p in pods if current(p) and has(p, "Ready")]
         missing = set(nodes) - set(p["spec"].get("nodeName") for p in good)
         pods = [p for p in pods if p["spec"].get("nodeName") in missing]
         for node in sorted(missing - set(p["spec"]["nodeName"] for p in pods)):
             yield Late("daemonset/%s has no pod on %s" % (item["metadata"]["name"], node), "", node, None)
     for pod in pods:
-        if daemon or not has(pod, "Ready"):
+        if daemon or (current(pod) and not has(pod, "Ready")):
             node = pod["spec"].get("nodeName", "")
             yield Late("pod %s on %s" % (pod["metadata"]["name"], node or "no node"), "", node, pod)
 
@@ -170,7 +171,9 @@ def late_workload(cluster, name, nodes):
     if is_seen(item) and is_complete(item) and not by_pod:
         return []
     selector = ",".join("%s=%s" % pair for pair in item["spec"]["selector"]["matchLabels"].items())
-    late = list(late_pods(item, cluster.items("pods", "-l", selector), nodes))
+    label, value = newest(cluster, item, selector)
+    current = lambda pod: pod["metadata"].get("labels", {}).get(label, value) == value
+    late = list(late_pods(item, cluster.items("pods", "-l", selector), current, nodes))
     if late or (by_pod and is_seen(item)):
         return late
     why = condition(item, "ReplicaFailure").get("message", "")
@@ -208,16 +211,13 @@ class Patience(object):
         refused = sum(times(e) for e in of_pod(events, pod) if e.get("reason") == NO_SANDBOX)
         again = self.more((uid, NO_SANDBOX), refused) >= 3
         for status in found:
-            starts = self.more((uid, status["name"]), status.get("restartCount", 0))
-            again = again or (starts >= 2 and is_ended(status))
+            again |= self.more((uid, status["name"]), status.get("restartCount", 0)) >= 2 and is_ended(status)
         if pod.get("status", {}).get("phase") != "Running" or any(map(is_ended, found)):
-            self.first.pop((uid, "runs"), None)
-            runs = 0
-        else:
-            runs = self.more((uid, "runs"), elapsed)
+            self.first[(uid, "runs")] = elapsed
+        runs = self.more((uid, "runs"), elapsed)
         stuck = any(is_ended(s) or waits_for(s) in NO_IMAGE for s in found)
-        half = self.timeout / 2
-        return (again and elapsed >= self.timeout / 3) or (stuck and elapsed >= half) or runs >= half
+        slow = (elapsed if stuck else runs) >= self.timeout / 2
+        return slow or (again and elapsed >= self.timeout / 3)
 
 
 def last_words(cluster, pod, status):
@@ -256,8 +256,8 @@ def told(cluster, late, events):
     for one in sorted(late, key=lambda one: one.pod is None):
         reason = why(cluster, one.pod, events) if one.pod else one.why
         lines.append("%s: %s" % (one.what, reason.strip()) if reason else one.what)
-    rest = len(lines) - REASONS
-    return lines[:REASONS] + (["and %s more" % rest] if rest > 0 else [])
+    rest = lines[REASONS:]
+    return lines[:REASONS] + (["and %s more" % len(rest)] if rest else [])
 
 
 def look(cluster, params):
@@ -270,10 +270,9 @@ def look(cluster, params):
 
 
 def main():
-    spec = dict((key, {"type": "list", "elements": "str", "default": []}) for key in ("workloads", "nodes"))
-    spec["kubectl"] = {"type": "list", "elements": "str", "required": True}
-    spec["namespace"] = {"type": "str", "required": True}
-    spec["timeout"] = {"type": "int", "required": True}
+    words, given = {"type": "list", "elements": "str"}, {"required": True}
+    spec = {"workloads": dict(words, default=[]), "nodes": dict(words, default=[])}
+    spec.update(kubectl=dict(words, **given), namespace=dict(given), timeout=dict(given, type="int"))
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     cluster, timeout = Cluster(module), module.params["timeout"]
     patience, started = Patience(timeout), monotonic()

@@ -137,8 +137,6 @@ def started(tmp_path, **there):
     home.mkdir(parents=True, exist_ok=True)
     (home / "init.sh").write_text("")
     (home / "launch.sh").write_text('echo "fastdp ${WEAVE_NO_FASTDP:-yes}"')
-    for program in home.iterdir():
-        program.chmod(0o755)
     pod = weave_pod()
     script = next(c for c in pod["containers"] if c["name"] == "weave")["command"][-1]
     for place in ("/sys/", "/lib/modules", "/home/weave"):
@@ -173,7 +171,9 @@ def test_weave_gets_a_configuration_that_kubelet_reads(tmp_path, version, cni):
     conflist.parent.mkdir(parents=True)
     script = weave_pod(version)["initContainers"][0]["command"][-1]
     conflist.write_text('{\n    "cniVersion": "1.0.0",\n    "name": "weave"\n}\n')
-    script = script.replace("/home/weave/init.sh", "true").replace("/host", f"{tmp_path}/host")
+    script = script.replace("/bin/sh /home/weave/init.sh", "true").replace(
+        "/host", f"{tmp_path}/host"
+    )
     subprocess.run(["sh", "-ec", script], check=True)
     assert yaml.safe_load(conflist.read_text()) == {"cniVersion": cni, "name": "weave"}
 

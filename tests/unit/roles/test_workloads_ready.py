@@ -5,8 +5,21 @@ import json
 import pytest
 
 from tests.conftest import module_of
+from tests.unit.roles.rollouts import (
+    LOOP,
+    MAKING,
+    NODES,
+    RUNS,
+    conditions,
+    container,
+    deployment,
+    event,
+    good,
+    network,
+    node,
+    pod,
+)
 
-NODES = ["master", "worker1"]
 # The default of every wait, and how soon a cause has to be told.
 TIMEOUT, SOON = 180, 120
 
@@ -36,7 +49,8 @@ class Cluster:
         if words[3] == "logs":
             self.asked.append(words)
             return 0, self.log, ""
-        found = self.objects(self.now).get(words[4].partition("/")[0])
+        empty = {"replicasets": []}
+        found = {**empty, **self.objects(self.now)}.get(words[4].partition("/")[0])
         if found is None:
             return 1, "", "line\nThe connection to the server was refused"
         return 0, json.dumps({"items": found} if isinstance(found, list) else found), ""
@@ -56,82 +70,6 @@ class Cluster:
 def cluster(monkeypatch):
     module = module_of("common", "workloads_ready")
     return lambda objects, log="": Cluster(monkeypatch, module, objects, log)
-
-
-def conditions(**given):
-    return [{"type": kind, "status": status} for kind, status in given.items()]
-
-
-def node(name, ready="True", message=""):
-    ready = {"type": "Ready", "status": ready, "message": message}
-    return {"kind": "Node", "metadata": {"name": name}, "status": {"conditions": [ready]}}
-
-
-def daemon():
-    annotations = {"deprecated.daemonset.template.generation": "2"}
-    counts = ("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable")
-    return {
-        "kind": "DaemonSet",
-        "metadata": {"name": "net", "generation": 2, "annotations": annotations},
-        "spec": {"selector": {"matchLabels": {"app": "net"}}},
-        "status": {"observedGeneration": 2, **dict.fromkeys(counts, 2)},
-    }
-
-
-def deployment(**status):
-    whole = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
-    return {
-        "kind": "Deployment",
-        "metadata": {"name": "coredns", "generation": 1},
-        "spec": {"replicas": 2, "selector": {"matchLabels": {"k8s-app": "kube-dns"}}},
-        "status": {**whole, **status},
-    }
-
-
-def container(restarts=0, ready=False, last=None, **state):
-    found = {"name": "net", "restartCount": restarts, "ready": ready, "state": state}
-    return found | ({"lastState": {"terminated": {"exitCode": last}}} if last is not None else {})
-
-
-RUNS = {"running": {}}
-LOOP = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}}
-MAKING = {"waiting": {"reason": "ContainerCreating"}}
-
-
-def pod(on, status, ready="False", generation=2, phase="Running"):
-    return {
-        "metadata": {
-            "name": f"net-{on}",
-            "uid": on,
-            "labels": {"pod-template-generation": str(generation)},
-        },
-        "spec": {"nodeName": on},
-        "status": {
-            "phase": phase,
-            "conditions": conditions(Ready=ready),
-            "containerStatuses": [status],
-        },
-    }
-
-
-def good(on, generation=2):
-    return pod(on, container(ready=True, **RUNS), ready="True", generation=generation)
-
-
-def event(on, reason, message, count=1, at="2026-01-01T00:00:00Z"):
-    return {
-        "involvedObject": {"uid": on},
-        "reason": reason,
-        "message": message,
-        "count": count,
-        "lastTimestamp": at,
-    }
-
-
-def network(pods, events=(), nodes=()):
-    """The objects of a network whose pods these are."""
-    nodes = list(nodes) or [*map(node, NODES)]
-    return {"nodes": nodes, "daemonset": daemon(), "pods": pods, "events": list(events)}
 
 
 def wait_for_network(cluster, objects, log="", **more):
@@ -164,6 +102,23 @@ def test_what_the_controller_has_not_seen_does_not_count(cluster):
     assert (found["ready"], found["seconds"]) == (True, 6)
     found = cluster(late).wait(["deployment/coredns"], timeout=2)
     assert found["reasons"] == ["deployment/coredns is not as it was applied"]
+
+
+def test_a_pod_of_the_deployment_before_is_not_blamed(cluster):
+    def revised(kind, revision, of):
+        notes = {"deployment.kubernetes.io/revision": revision}
+        labels = {"pod-template-hash": of}
+        return {"kind": kind, "metadata": {"name": "x", "annotations": notes, "labels": labels}}
+
+    old, new = (pod(name, container(**MAKING), phase="Pending") for name in ("old", "new"))
+    for one in (old, new):
+        one["metadata"]["labels"] = {"pod-template-hash": one["metadata"]["uid"]}
+    late = deployment(updatedReplicas=1)
+    late["metadata"] |= revised("Deployment", "2", "")["metadata"]
+    sets = [revised("ReplicaSet", "1", "old"), revised("ReplicaSet", "2", "new")]
+    objects = {"deployment": late, "replicasets": sets, "pods": [old, new], "events": []}
+    found = cluster(lambda now: objects).wait(["deployment/coredns"], timeout=2)
+    assert found["reasons"] == ["pod net-new on new: kubelet has not started it"]
 
 
 def test_a_node_that_is_not_of_the_play_is_left_out(cluster):
