@@ -1,7 +1,6 @@
 #!/usr/bin/python
 # -*- coding: utf-8 -*-
 """Waits for workloads, and says why they are late (Python 2.7 and 3)."""
-
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
@@ -54,7 +53,7 @@ STARTING = ("", "ContainerCreating", "PodInitializing")
 FATAL = re.compile(r"\bFATAL?\b|\bfatal\b|\bpanic: |^F\d{4} |\bCRITICAL\b")
 WARNINGS = ("events", "--field-selector", "involvedObject.kind=Pod,type=Warning")
 # Of a line, how many characters are told, and how many reasons.
-LINE, REASONS = 400, 8
+LINE, REASONS = 500, 8
 # By these a Deployment knows its newest ReplicaSet, and the pods of it.
 REVISION, HASH = "deployment.kubernetes.io/revision", "pod-template-hash"
 
@@ -233,7 +232,10 @@ def why(cluster, pod, events):
     """Why a pod is late."""
     if has(pod, "Ready"):
         return "it is of the template before the last one"
-    for status in statuses(pod):
+    last_event = of_pod(events, pod)[-1:]
+    # Its containers may be those of the sandbox before.
+    refused = any(event.get("reason") == NO_SANDBOX for event in last_event)
+    for status in [] if refused else statuses(pod):
         last = status.get("lastState", {}).get("terminated", {})
         if is_ended(status) or (last.get("exitCode") and not status.get("ready")):
             code = status["state"].get("terminated", last).get("exitCode", "?")
@@ -242,9 +244,9 @@ def why(cluster, pod, events):
         if waits_for(status) not in STARTING:
             message = status["state"]["waiting"].get("message", "")
             return "container %s: %s %s" % (status["name"], waits_for(status), message)
-    if condition(pod, "PodScheduled").get("message"):
-        return condition(pod, "PodScheduled")["message"]
-    for event in reversed(of_pod(events, pod)):
+    if not has(pod, "PodScheduled") and condition(pod, "PodScheduled"):
+        return condition(pod, "PodScheduled").get("message", "it is not scheduled")
+    for event in last_event:
         return "%s: %s" % (event.get("reason"), " ".join(event.get("message", "").split())[:LINE])
     running = any("running" in s.get("state", {}) for s in statuses(pod))
     return "it runs, and does not answer" if running else "kubelet has not started it"

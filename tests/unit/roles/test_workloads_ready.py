@@ -177,6 +177,15 @@ def test_a_sandbox_that_is_refused_again_and_again_is_told_soon_by_the_newest_ev
     assert found["reasons"] == [f"pod net-a on a: {said}"]
 
 
+def test_the_sandbox_is_blamed_and_not_the_containers_of_the_one_before(cluster):
+    ended = container(1, terminated={"exitCode": 137})
+    seen = event("a", "FailedCreatePodSandBox", "no address left")
+    objects = {"deployment": deployment(availableReplicas=0), "events": [seen]}
+    objects["pods"] = [pod("a", ended)]
+    found = cluster(lambda now: objects).wait(["deployment/coredns"], timeout=2)
+    assert found["reasons"] == ["pod net-a on a: FailedCreatePodSandBox: no address left"]
+
+
 def test_a_sandbox_that_was_refused_only_while_the_network_started_is_waited_for(cluster):
     def starting(now):
         seen = event(
