@@ -43,7 +43,7 @@ def _taken(port: int, error: OSError) -> LabError:
     brief = (
         f"port {port} is taken by {holder}" if holder else f"port {port} cannot be used: {error}"
     )
-    return LabError(brief, "", f"Choose another one: pass --port, such as --port {port + 1}.")
+    return LabError(brief, "", "Choose another one: pass --port N.")
 
 
 def _holder_of(port: int) -> str:

@@ -211,3 +211,24 @@ def test_every_container_gets_the_older_iptables():
 def test_the_password_is_read_from_the_secret():
     password = weave(cni_weave_encryption=True)["weave"]["WEAVE_PASSWORD"]
     assert password["valueFrom"]["secretKeyRef"] == {"name": "weave-net", "key": "WEAVE_PASSWORD"}
+
+
+def test_the_cause_comes_first_and_each_finding_has_a_line_of_its_own():
+    task = read(ROLE / "tasks/explain.yml")[-1]
+    checked = [{"item": "master", "stdout_lines": ["the kernel has no module vxlan"]}]
+    waited = {"seconds": 76, "nodes": ["master"], "reasons": ["pod flannel-x on master: FATA: no"]}
+    given = {
+        **task["vars"],
+        "ansible_play_hosts": ["master"],
+        "cni_waited": waited,
+        "cni_checked": {"results": [*checked, {"item": "worker1", "unreachable": True}]},
+        "runtime_missing_images": ["master has no image kubelab.local/flannel:1"],
+    }
+    lines = templar("cni", **given).template(task["ansible.builtin.fail"]["msg"]).splitlines()
+    assert lines[:4] == [
+        "The pod network flannel is not ready on master after 76 s.",
+        "pod flannel-x on master: FATA: no.",
+        "master has no image kubelab.local/flannel:1.",
+        "master: the kernel has no module vxlan.",
+    ]
+    assert "journalctl -u kubelet" in lines[4]
