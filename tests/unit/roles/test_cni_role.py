@@ -216,7 +216,7 @@ def test_the_password_is_read_from_the_secret():
 def test_the_cause_comes_first_and_each_finding_has_a_line_of_its_own():
     task = read(ROLE / "tasks/explain.yml")[-1]
     checked = [{"item": "master", "stdout_lines": ["the kernel has no module vxlan"]}]
-    waited = {"seconds": 76, "nodes": ["master"], "reasons": ["pod flannel-x on master: FATA: no"]}
+    waited = {"seconds": 76, "nodes": ["master"], "reasons": ["pod flannel-x on master: FATA: no."]}
     given = {
         **task["vars"],
         "ansible_play_hosts": ["master"],
