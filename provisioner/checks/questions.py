@@ -147,7 +147,7 @@ def dns(cluster: Cluster) -> str:
     """CoreDNS resolves the names of services in a pod on every node."""
     server = cluster.kubectl.get("service", "kube-dns", "-n", "kube-system")[0]["spec"]["clusterIP"]
     wanted = list(_names(cluster))
-    # getent resolves as programs in pods do, by the C library. nslookup shows which server answered.
+    # getent resolves as programs in pods do, by the C library. nslookup shows who answered.
     addresses = [address for _, address in wanted]
     names = [name for name, _ in wanted]
     each = ("sh", "-c", 'for name; do nslookup "$name"; done', "sh")
