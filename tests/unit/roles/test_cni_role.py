@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 import yaml
 
+from provisioner.shell import tail
 from provisioner.spec import LabSpec
 from tests.unit.roles.manifests import ROLES, images, manifest, read, render, templar
 
@@ -232,3 +233,7 @@ def test_the_cause_comes_first_and_each_finding_has_a_line_of_its_own():
         "master: the kernel has no module vxlan.",
     ]
     assert "journalctl -u kubelet" in lines[4]
+    # An error keeps the last lines of what Ansible says.
+    given["runtime_missing_images"] = [f"worker{n} has no image x" for n in range(250)]
+    many = templar("cni", **given).template(task["ansible.builtin.fail"]["msg"])
+    assert tail(many).splitlines()[:2] == lines[:2]
