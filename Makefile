@@ -23,7 +23,7 @@ endif
 SETUP_THERE := python3 -c 'import ensurepip' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 
 # Folders that `make test` and `make test-extended` share; the mark `extended` selects the tests.
-TESTS_REAL := $(wildcard tests/contract) tests/stories tests/roles tests/packages tests/machine
+TESTS_REAL := $(wildcard tests/contract) tests/stories tests/registry tests/roles tests/packages tests/machine
 # Unit tests that are skipped if the host packages for virtual machines are not installed.
 TESTS_WITH_VM_PACKAGES := tests/unit/providers/libvirt tests/unit/test_vagrantfile.py
 
@@ -72,7 +72,7 @@ lint: setup ## Check formatting, types, imports, Ansible and YAML
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
 
 test-fast: setup ## Run unit tests and lint: no root, about a minute
-	@KUBELAB_TESTS_BEFORE_PACKAGES=1 $(BIN)/pytest -q tests/unit
+	@KUBELAB_TESTS_BEFORE_PACKAGES=1 $(BIN)/pytest -q -n auto tests/unit
 	@$(MAKE) --no-print-directory lint
 
 test-real: setup ## Test machines, roles and one lab of the default profile (root)

@@ -35,6 +35,8 @@ from common import (
 LAB = "bench"
 FOLDER = SCRATCH / "bare"
 RENDERED = SCRATCH / "bare.rendered"
+# The network of bare.sh, as its addresses begin.
+THEIRS = "10.78.0."
 UNITS = "/etc/systemd/system"
 UNIT = f"{UNITS}/kubelab-machine.service"
 
@@ -75,11 +77,13 @@ def take() -> None:
     for name, path in files.items():
         # The wrapper of runc is only on machines of a host that wants it.
         text = on_node(LAB, "master", "sh", "-c", f"test ! -e {path} || cat {path}")
-        text = text.replace(f"{NETWORK}10/", "@ADDRESS@/").replace(NETWORK, "10.78.0.")
-        (RENDERED / name).write_text(text)
+        (RENDERED / name).write_text(
+            text.replace(f"{NETWORK}10/", "@ADDRESS@/").replace(NETWORK, THEIRS)
+        )
     masked = on_node(LAB, "master", "find", UNITS, "-lname", "/dev/null", "-printf", "%f\\n")
     (RENDERED / "masked").write_text(masked)
-    (RENDERED / "applied.json").write_text(applied(LAB))
+    # An object may name the API server, as that of flannel does.
+    (RENDERED / "applied.json").write_text(applied(LAB).replace(NETWORK, THEIRS))
 
 
 def phases_of(lab: Path) -> dict[str, float]:

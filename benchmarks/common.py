@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -50,7 +51,8 @@ def kubelab(*words: str) -> tuple[float, str]:
 
 def on_node(lab: str, node: str, *words: str) -> str:
     """What a command on a node of a lab printed."""
-    return kubelab("ssh", "--name", lab, node, "--", *words)[1]
+    # ssh gives its words to a shell as one line.
+    return kubelab("ssh", "--name", lab, node, "--", shlex.join(words))[1]
 
 
 def applied(lab: str) -> str:

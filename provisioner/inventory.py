@@ -100,8 +100,9 @@ def _spec_variables(spec: LabSpec, places: Places) -> dict[str, Any]:
     }
     if spec.artifacts.proxy:
         found["node_proxy"] = spec.artifacts.proxy
-    if spec.artifacts.registry_mirror:
-        mirrors = {"registry-mirrors": [spec.artifacts.registry_mirror]}
+    # docker uses mirrors of this one registry only.
+    if mirror := spec.artifacts.registry_mirror.get("docker.io"):
+        mirrors = {"registry-mirrors": [mirror]}
         found[f"runtime_{spec.runtime.name}_daemon_extra"] = mirrors
     return found
 

@@ -87,6 +87,12 @@ class ArtifactRecord:
         """The components in the set's manifest; none in schema 0."""
         return list(self._manifest.get("components", []))
 
+    @property
+    def image_sums(self) -> dict[str, str]:
+        """The SHA-256 of each image's archive, by the image's name and tag."""
+        artifacts = self._manifest["artifacts"]
+        return {row["image"]: row["sha256"] for row in artifacts if row["kind"] == "image"}
+
     def image(self, name: str) -> str:
         """The full reference of an image of the set.
 

@@ -13,8 +13,8 @@ from provisioner.phases.nodes import CompareNodes, WaitForNodes, WakeControlPlan
 from provisioner.phases.request import CheckRequest
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
 
-UP: list[Phase] = [
-    CheckRequest(),
+# From a spec to machines that run, with an inventory of them.
+MACHINES: list[Phase] = [
     CheckHost(),
     InstallHostPackages(),
     SaveSpec(),
@@ -22,19 +22,18 @@ UP: list[Phase] = [
     WakeControlPlane(),
     CreateMachines(),
     WriteInventory(),
+]
+
+UP: list[Phase] = [
+    CheckRequest(),
+    *MACHINES,
     SetUpCluster(),
     CompareNodes(),
 ]
 
 RECREATE_NETWORK: list[Phase] = [
     CheckRequest(recreate=True),
-    CheckHost(),
-    InstallHostPackages(),
-    SaveSpec(),
-    BuildArtifacts(),
-    WakeControlPlane(),
-    CreateMachines(),
-    WriteInventory(),
+    *MACHINES,
     RetireNetwork(),
     SetUpCluster(),
     CompareNodes(),

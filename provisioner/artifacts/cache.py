@@ -10,7 +10,7 @@ from provisioner.artifacts.sources.base import Workshop
 from provisioner.artifacts.store import Store, walk
 
 # Folders that only builds read. The next build creates them again.
-ONLY_FOR_BUILDS = ("apt", "debs", "downloads", "go", "sources", "work")
+ONLY_FOR_BUILDS = ("apt", "debs", "downloads", "go", "oci", "sources", "work")
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ was verified. A file without a checksum in the catalogue is refused until a spec
 
 import http.client
 import shutil
+import ssl
 import tarfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tenacity
 
@@ -26,12 +28,28 @@ SECONDS = 60.0
 PAGE = (b"<!doctype html", b"<html")
 
 
+class _SameMethod(urllib.request.HTTPRedirectHandler):
+    """Follows redirects of a HEAD by another HEAD; Python 3.12 would send a GET."""
+
+    def redirect_request(self, req: Any, *rest: Any) -> urllib.request.Request | None:
+        """The next request."""
+        found = super().redirect_request(req, *rest)
+        if found:
+            found.method = req.get_method()
+        return found
+
+
 @dataclass(frozen=True)
 class DownloadRoute:
-    """How downloads leave this host: mirrors by the URL that they replace, and a proxy URL."""
+    """How downloads leave this host: mirrors, a proxy URL, and certificates to trust as well.
+
+    ``mirrors`` are URLs by the URL that they replace, ``registries`` by the name of a registry.
+    """
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
     proxy: str = ""
+    registries: Mapping[str, str] = field(default_factory=dict)
+    ca_file: str = ""
 
     def urls(self, url: str) -> Iterator[str]:
         """The URLs to try for ``url``, mirrors first."""
@@ -42,14 +60,42 @@ class DownloadRoute:
 
     def open(self, url: str, begin: int = 0, seconds: float = SECONDS) -> http.client.HTTPResponse:
         """Request ``url`` from byte ``begin`` on; raises OSError without an answer in time."""
-        proxies = {"http": self.proxy, "https": self.proxy} if self.proxy else None
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
         # The catalogue has http and https URLs only, and the spec validates its mirrors.
         request = urllib.request.Request(url)  # noqa: S310
         if begin:
             request.add_header("Range", f"bytes={begin}-")
+        return self.send(request, seconds)
+
+    def send(
+        self, request: urllib.request.Request, seconds: float, trusted: Iterable[Path] = ()
+    ) -> http.client.HTTPResponse:
+        """Send a request; ``trusted`` are certificates of the server's own, in addition.
+
+        Raises:
+            OSError: there was no answer in time, or an error was the answer.
+            SpecError: ``ca_file`` is not a file of certificates.
+        """
+        proxies = {"http": self.proxy, "https": self.proxy} if self.proxy else None
+        context = ssl.create_default_context()
+        for file in trusted:
+            context.load_verify_locations(file)
+        self._trust(context)
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler(proxies),
+            urllib.request.HTTPSHandler(context=context),
+            _SameMethod(),
+        )
         answer: http.client.HTTPResponse = opener.open(request, timeout=seconds)
         return answer
+
+    def _trust(self, context: ssl.SSLContext) -> None:
+        if not self.ca_file:
+            return
+        try:
+            context.load_verify_locations(self.ca_file)
+        except OSError as error:
+            hint = "Name a file of certificates in PEM, or leave the key out."
+            raise SpecError(f"artifacts.ca_file: {self.ca_file}", str(error), hint) from None
 
 
 def refuse_unknown(where: str, file: Download) -> None:

@@ -53,15 +53,25 @@ def described(catalog: Catalog, components: Iterable[Component]) -> list[dict[st
     return [describe(catalog, component) for component in components]
 
 
+def kubeadm_repository(catalog: Catalog, components: Iterable[Component]) -> str:
+    """The repository of kubeadm's images, which kubeadm wants to be in one."""
+    for component in components:
+        image = component.images.get("kube-apiserver")
+        if component.kind == "kubernetes" and image and image.repository:
+            return image.repository.rpartition("/")[0]
+    return catalog.image_repository
+
+
 def manifest_text(
     catalog: Catalog, components: Iterable[Component], artifacts: Sequence[Artifact]
 ) -> str:
     """The text of ``manifest.json``."""
     rows = [{**vars(artifact), "path": str(artifact.path)} for artifact in artifacts]
+    chosen = list(components)
     manifest = {
         "schema": SCHEMA,
-        "repository": catalog.image_repository,
-        "components": described(catalog, components),
+        "repository": kubeadm_repository(catalog, chosen),
+        "components": described(catalog, chosen),
         "artifacts": rows,
     }
     return json.dumps(manifest, indent=1)

@@ -19,9 +19,13 @@ def workshop_of(artifacts: Artifacts) -> Workshop:
         SpecError: an override does not fit; names its key path.
     """
     catalog = load_catalog(artifacts.overrides)
-    if artifacts.source == "upstream":
+    # Before `auto` is settled, a spec may ask for what either offers.
+    if artifacts.source != "packages":
         catalog = catalog.from_upstream()
-    workshop = Workshop(catalog, cache(), DownloadRoute(artifacts.mirrors, artifacts.proxy))
+    route = DownloadRoute(
+        artifacts.mirrors, artifacts.proxy, artifacts.registry_mirror, artifacts.ca_file
+    )
+    workshop = Workshop(catalog, cache(), route)
     if faults := list(faults_of(workshop)):
         raise refusal(faults)
     return workshop

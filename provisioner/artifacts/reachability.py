@@ -12,6 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from provisioner.artifacts.download import DownloadRoute, refuse_page
+from provisioner.artifacts.image_pins import Pin
+from provisioner.artifacts.locking import all_of, each
+from provisioner.artifacts.registry_faults import RegistryError
 from provisioner.artifacts.sources.debian import mirrors_known
 from provisioner.errors import CommandError, LabError
 from provisioner.host_questions import HostAnswer
@@ -28,7 +31,8 @@ class Reachability:
     """The questions about sources. ``cached``: all artifacts are in the cache already.
 
     ``published`` maps the name of a question to the publishers' URLs that a lab needs. They are
-    requested through ``route``, as downloads are.
+    requested through ``route``, as downloads are. ``images`` are asked for by ``ask_for``. With
+    ``builds`` something is built from packages and modules.
     """
 
     suite: str
@@ -36,14 +40,17 @@ class Reachability:
     cached: bool
     published: Mapping[str, Sequence[str]] = field(default_factory=dict)
     route: DownloadRoute = field(default_factory=DownloadRoute)
+    images: Sequence[Pin] = ()
+    ask_for: Callable[[Pin], str] = lambda pin: pin.digest
+    builds: bool = True
 
     def questions(self) -> dict[str, Callable[[], HostAnswer]]:
         """The questions by the names of their findings."""
+        built = {"dns": self.dns, "source-debian": self.debian, "source-go": self.modules}
         return {
-            "dns": self.dns,
-            "source-debian": self.debian,
-            "source-go": self.modules,
+            **(built if self.builds else {}),
             **{name: partial(self.publishers, urls) for name, urls in self.published.items()},
+            **({"source-images": self.registries} if self.images else {}),
         }
 
     def dns(self) -> HostAnswer:
@@ -99,6 +106,16 @@ class Reachability:
             faults = [fault for fault in pool.map(self._why_not, firsts.values()) if fault]
         hint = "Set artifacts.proxy or artifacts.mirrors in the spec, or use another profile."
         return not faults, "; ".join(faults) or f"{', '.join(sorted(firsts))} answer", hint
+
+    def registries(self) -> HostAnswer:
+        """Whether every image can be had from its registry; nothing is fetched to ask."""
+        answers = each(self.images, self.ask_for).values()
+        if fault := all_of(a for a in answers if isinstance(a, RegistryError)):
+            lines = [fault.brief, *fault.details.splitlines()]
+            return False, "; ".join(map(str.strip, lines)), fault.hint
+        unknown = sum(not pin.digest for pin in self.images)
+        locked = f", {unknown} of them to be locked" if unknown else ""
+        return True, f"{len(self.images)} images can be had{locked}", ""
 
     def _why_not(self, url: str) -> str:
         """Why neither a mirror nor the publisher serves a URL; empty if one does."""

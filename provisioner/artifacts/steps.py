@@ -133,3 +133,10 @@ def steps_for(workshop: Workshop, components: Iterable[Component]) -> dict[str, 
             step = _image_step(name, image, workshop, steps)
             steps[step.name] = step
     return steps
+
+
+def host_uses(workshop: Workshop, components: Iterable[Component], *, makes: bool) -> list[str]:
+    """The groups of host packages that components need; ``makes``: also a root or a box."""
+    builds = workshop.catalog.builds_of(components)
+    found = {source_of(name, workshop).uses for name in builds} | ({"build"} if makes else set())
+    return sorted(found - {""})

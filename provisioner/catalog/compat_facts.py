@@ -3,12 +3,19 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from packaging.version import Version
+
 from provisioner.catalog.model import Catalog, FetchedBox
 from provisioner.compat import OSES, SUITES, conflicts_of, follows
 from provisioner.spec import LabSpec, SpecFault
 
 # The spec's key for a fact. All other facts depend on the version of Kubernetes.
-KEYS = {"runtime": "runtime.name", "weave": "cni.name"}
+KEYS = {
+    "runtime": "runtime.name",
+    "weave": "cni.name",
+    "cni_plugin": "cni.name",
+    "kubernetes-dashboard": "dashboard.name",
+}
 
 
 def _box_facts(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
@@ -36,6 +43,8 @@ def facts_of(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
             facts |= {key: str(value) for key, value in component.settings.items()}
             coredns = component.images.get("coredns")
             facts |= {"coredns": coredns.tag} if coredns else {}
+        if component and component.kind == "cni" and "cni_versions" in component.settings:
+            facts["cni_plugin"] = min(component.settings["cni_versions"], key=Version)
     return {**facts, "runtime": spec.runtime.name, **_box_facts(catalog, spec)}
 
 

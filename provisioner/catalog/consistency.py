@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from provisioner.catalog.model import Catalog, Component, build_of
+from provisioner.catalog.model import Catalog, Component, Variant, build_of
 
 # The folders of an artifact set for a component's files. Roles read these folders.
 FOLDERS = ("bin", "cni")
@@ -16,13 +16,14 @@ def faults_of(catalog: Catalog) -> Iterator[str]:
     seen: dict[tuple[str, str, str], str] = {}
     for key, component in catalog.components.items():
         yield from _faults_in(catalog, key, component)
+        yield from _faults_in(catalog, f"{key}.upstream", component.upstream)
         identity = (component.kind, component.name, component.version)
         if identity in seen:
             yield f"{key}: {' '.join(identity)} is already defined as {seen[identity]}"
         seen.setdefault(identity, key)
 
 
-def _faults_in(catalog: Catalog, key: str, component: Component) -> Iterator[str]:
+def _faults_in(catalog: Catalog, key: str, component: Component | Variant) -> Iterator[str]:
     builds = {*catalog.builds, *catalog.upstream}
     for path, file in component.files.items():
         folder, _, name = path.partition("/")

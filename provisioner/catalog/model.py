@@ -25,6 +25,11 @@ class Build(BaseModel):
 
     source: str
 
+    @property
+    def is_given_file(self) -> bool:
+        """Whether it is a file of this host that a spec names."""
+        return self.source == "file" and bool((self.model_extra or {}).get("path"))
+
 
 class Download(Part):
     """A file to download. ``sums`` is the URL of the publisher's list of checksums."""
@@ -58,9 +63,10 @@ class MachineRoot(Part):
 
 
 class HostPackages(Part):
-    """Packages for this host: to build artifacts, for each provider, and for tests."""
+    """Packages for this host: to build, to fetch images, for each provider, and for tests."""
 
     build: list[str] = []
+    registry: list[str] = []
     machine: list[str] = []
     vagrant: list[str] = []
     test: list[str] = []
@@ -148,6 +154,14 @@ class ComponentCheck(Part):
     seconds: int = 60
 
 
+class Variant(Part):
+    """What of a component is another in the catalogue of publishers; images replace by name."""
+
+    version: str = ""
+    files: dict[str, str] = {}
+    images: dict[str, Image] = {}
+
+
 class Component(Part):
     """A component of a cluster, identified by its kind and its name.
 
@@ -168,6 +182,16 @@ class Component(Part):
     requires: list[str] = []
     conflicts: list[str] = []
     checks: list[ComponentCheck] = []
+    upstream: Variant = Variant()
+
+    def from_upstream(self) -> "Component":
+        """The component as its publisher has it."""
+        changed = {
+            "version": self.upstream.version or self.version,
+            "files": {**self.files, **self.upstream.files},
+            "images": {**self.images, **self.upstream.images},
+        }
+        return self.model_copy(update=changed)
 
     def is_meant_by(self, reference: str) -> bool:
         """Whether a reference (KIND or KIND/NAME) means this component."""
@@ -196,8 +220,16 @@ class Catalog(Part):
     components: dict[str, Component]
 
     def from_upstream(self) -> "Catalog":
-        """The catalogue in which publishers' files replace the builds of the same names."""
-        return self.model_copy(update={"builds": {**self.builds, **self.upstream}})
+        """The catalogue in which publishers' files and images replace what would be built.
+
+        Files of this host that a spec names are kept.
+        """
+        given = {name: build for name, build in self.builds.items() if build.is_given_file}
+        changed = {
+            "builds": {**self.builds, **self.upstream, **given},
+            "components": {key: c.from_upstream() for key, c in self.components.items()},
+        }
+        return self.model_copy(update=changed)
 
     def of_kind(self, kind: Kind) -> list[Component]:
         """Every component of a kind, in the order of the catalogue's files."""

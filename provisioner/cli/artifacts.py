@@ -9,7 +9,10 @@ import typer
 from provisioner import report
 from provisioner.artifacts.artifact_set import Order, order_of
 from provisioner.artifacts.cache import Stored, every_order, list_entries, prune, wanted_entries
+from provisioner.artifacts.image_names import short
+from provisioner.artifacts.locking import all_of, each, lock_images, pins_of, state_of
 from provisioner.artifacts.offer import offers, workshop_of
+from provisioner.artifacts.registry_faults import RegistryError
 from provisioner.artifacts.sources.base import Workshop
 from provisioner.cli.common import (
     Json,
@@ -46,6 +49,31 @@ def build(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -
         report.out.print(f"artifact set: {found.folder}", highlight=False, soft_wrap=True)
         if found.box:
             report.out.print(f"box: {found.box}", highlight=False, soft_wrap=True)
+
+
+@artifacts.command()
+def lock(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
+    """Keep the digests of the images of a lab whose publishers name none, in a file to commit.
+
+    An image that is in the file already is compared with its registry. No image is fetched.
+    """
+    spec = chosen_spec(profile, file, "")
+    workshop = workshop_of(spec.artifacts)
+    pins = [p for p in pins_of(workshop, order_of(spec, workshop).components) if p.lock]
+    found = each([pin for pin in pins if pin.digest], lambda pin: state_of(pin, workshop))
+    if fault := all_of(answer for answer in found.values() if isinstance(answer, RegistryError)):
+        raise fault
+    new = lock_images(workshop, pins)
+    rows = [
+        {"image": short(pin.reference), "digest": new.get(pin, pin.digest), "new": pin in new}
+        for pin in pins
+    ]
+    if as_json:
+        report.print_json({"file": str(workshop.lock.file), "images": rows})
+        return
+    states = {True: "new", False: "as before"}
+    table = [(row["image"], states[bool(row["new"])], row["digest"]) for row in rows]
+    report.print_table(str(workshop.lock.file), ("name", "state", "digest"), table)
 
 
 def _orders() -> Iterator[tuple[Workshop, Order]]:

@@ -17,7 +17,7 @@ from provisioner.lab import Lab, all_labs, home, profiles
 from provisioner.model import Event
 from provisioner.phases.base import Outcome, Phase, run_recipe
 from provisioner.phases.host import InstallHostPackages
-from provisioner.queries.doctor import Choice, choose, doctor_of, lacks_only_qemu
+from provisioner.queries.doctor import Choice, choose, doctor_of, lacks_only_qemu, settled
 from provisioner.spec import LabSpec, parse_spec, read_spec
 
 # The profiles for a command without one: the virtual profile if KVM boots a guest on this host and
@@ -64,15 +64,32 @@ def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
     ready = profiles()
     profile = profile or DEFAULT_PROFILE
     if file is None and profile not in ready:
+        if Path(profile).is_file():
+            hint = f"Give it as a file: -f {profile}"
+            raise UsageError(f"{profile!r} is a file, and no profile", "", hint)
         raise UsageError(
             f"no profile named {profile!r}",
             f"Profiles: {', '.join(ready)}",
             "Name one of them, or a spec of your own with -f FILE.",
         )
     spec = read_spec(file or ready[profile], offers)
-    if not name:
+    if name:
+        spec = parse_spec({**spec.model_dump(), "name": name}, "--name", offers)
+    return _settle(spec)
+
+
+def _settle(spec: LabSpec) -> LabSpec:
+    """The spec with a source of artifacts in place of ``auto``; says which and why.
+
+    Raises:
+        SpecError: that source does not have what the spec asks for.
+    """
+    lab = Lab(spec.name)
+    found, why = settled(spec, lab.load_spec() if lab.exists else None)
+    if not why:
         return spec
-    return parse_spec({**spec.model_dump(), "name": name}, "--name", offers)
+    report.print_notice(f"artifacts.source is auto: {why}.")
+    return parse_spec(found.model_dump(), "artifacts.source auto", offers)
 
 
 def make_choice() -> Choice:

@@ -1,10 +1,14 @@
 """Phases for artifacts: build those of a spec, or take those that a lab was made of."""
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.artifacts.artifact_set import ArtifactSet, build_set, check_inputs, order_of
+from provisioner.artifacts.image_names import short
+from provisioner.artifacts.image_pins import Pin
+from provisioner.artifacts.locking import lock_images, pins_of
 from provisioner.artifacts.manifest import SCHEMA
 from provisioner.context import Context
 from provisioner.errors import LabError
@@ -32,6 +36,22 @@ def _place_kubectl(context: Context, folder: Path) -> None:
     kubectl.symlink_to(folder / "bin/kubectl")
 
 
+def _told(locked: Mapping[Pin, str], file: Path) -> Iterator[str]:
+    """The digests that came into the lock, in words: a person has to look at them."""
+    if locked:
+        new = (f"{short(pin.reference)} {digest[:19]}" for pin, digest in locked.items())
+        yield f"new in {file}, which is to be committed: {', '.join(new)}"
+
+
+def _replaced(before: ArtifactRecord | None, found: ArtifactSet) -> Iterator[str]:
+    """The images of the lab that have another content under the same name now, in words."""
+    old = before.image_sums if before else {}
+    for artifact in found.artifacts:
+        was = old.get(artifact.image, artifact.sha256)
+        if was != artifact.sha256:
+            yield f"{artifact.image} is replaced: archive {was[:12]} by {artifact.sha256[:12]}"
+
+
 class BuildArtifacts(Phase):
     """Build missing binaries, images and machine root; verify the existing ones."""
 
@@ -47,6 +67,7 @@ class BuildArtifacts(Phase):
         workshop = context.workshop
         order = order_of(context.spec, workshop)
         check_inputs(workshop, order, cached_too=False)
+        locked = lock_images(workshop, pins_of(workshop, order.components))
         built: list[str] = []
 
         def listen(event: Event) -> None:
@@ -54,6 +75,7 @@ class BuildArtifacts(Phase):
                 built.append(event.task)
             context.listen(event)
 
+        before = context.lab.artifacts if context.lab.exists else None
         found = build_set(workshop, order, listen, jobs=(os.cpu_count() or 1) + 1)
         if context.lab.exists:
             _place_kubectl(context, found.folder)
@@ -62,7 +84,8 @@ class BuildArtifacts(Phase):
             )
             context.lab.record_artifacts(record)
         summary = f"{len(built)} built" if built else f"{len(found.artifacts)} from the cache"
-        return Done(summary, artifacts=found)
+        told = (summary, *_replaced(before, found), *_told(locked, workshop.lock.file))
+        return Done("; ".join(told), artifacts=found)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from provisioner.artifacts.artifact_set import host_packages_for, order_of
 from provisioner.context import Context
 from provisioner.errors import HostError
 from provisioner.host_packages import install_packages, missing_packages
@@ -14,7 +15,8 @@ PROGRAMS = "tools"
 
 def uses_of(context: Context) -> tuple[str, ...]:
     """The groups of host packages that a lab needs."""
-    return ("build", context.spec.provider.name)
+    order = order_of(context.spec, context.workshop)
+    return (*host_packages_for(order, context.workshop), context.spec.provider.name)
 
 
 def refuse(findings: list[Finding]) -> None:

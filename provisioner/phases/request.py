@@ -14,6 +14,8 @@ from provisioner.spec import LabSpec, Weave
 # The same limits as in the role cni, which checks them for users of Ansible alone.
 PASSWORD_LENGTH = 16
 PASSWORD_LETTERS = 8
+# Sources whose builds are whole images.
+WHOLE_IMAGES = ("file", "oci")
 # Keys of the spec that can change in an existing lab without new machines.
 CHANGEABLE = frozenset({"spec_version", "nodes", "dashboard", "addons"})
 
@@ -36,12 +38,18 @@ class CheckRequest(Phase):
             SpecError: the lab cannot change to the spec, or an input is wrong; names the key.
         """
         before = context.lab.load_spec() if context.lab.exists else None
-        if before:
-            _refuse_change(before, context.spec, recreate=self.recreate)
-        # An unchanged lab needs no inputs: its builds are in the cache, and files may be gone.
-        if self.recreate or before is None or before.dashboard != context.spec.dashboard:
+        if before is None:
             _refuse_inputs(context)
-        return Done("a new lab" if before is None else "the lab can take it")
+            return Done("a new lab")
+        _refuse_change(before, context.spec, recreate=self.recreate)
+        # An unchanged lab needs no inputs: its builds are in the cache, and files may be gone.
+        named = (before.dashboard, before.artifacts) != (
+            context.spec.dashboard,
+            context.spec.artifacts,
+        )
+        if self.recreate or named:
+            _refuse_inputs(context)
+        return Done("the lab can take it")
 
 
 def _words(options: dict[str, Any]) -> str:
@@ -72,8 +80,8 @@ def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
     keys = [key for key in new if new[key] != old[key]]
     nodes = _changed_nodes(old["nodes"], new["nodes"])
     open_to_change = {*CHANGEABLE, *({"cni", "artifacts"} if recreate else ())}
-    if {"dashboard", "addons"} & set(keys) and cluster_stays(before, spec):
-        # Another dashboard or addon may want images by path.
+    if "artifacts" in keys and cluster_stays(before, spec):
+        # Another dashboard or addon may want images by path, and an image may be built anew.
         open_to_change.add("artifacts")
     if set(keys) <= open_to_change and not nodes:
         return
@@ -95,14 +103,25 @@ def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
 
 
 def cluster_stays(old: LabSpec, new: LabSpec) -> bool:
-    """Whether both specs have the same components, except dashboard and addons, and builds."""
+    """Whether both specs have the same components, except dashboard and addons, and builds.
+
+    A build that is a whole image may differ: it is another image of the same name and tag.
+    """
 
     def parts(spec: LabSpec) -> tuple[object, ...]:
         catalog = workshop_of(spec.artifacts).catalog
         core = [choice for choice in new.choices if choice.kind not in ("dashboard", "addon")]
         components = catalog.resolve(core)
-        builds = {name: catalog.builds[name] for name in catalog.builds_of(components)}
-        return components, builds, spec.artifacts.model_dump(exclude={"overrides"})
+        builds = {
+            name: catalog.builds[name]
+            for name in catalog.builds_of(components)
+            if catalog.builds[name].source not in WHOLE_IMAGES
+        }
+        start = catalog.boxes.get(spec.provider.box.name) if spec.provider.box else None
+        # Where downloads come from does not matter, but for what is written on nodes.
+        sources = spec.artifacts.model_dump(exclude={"overrides", "mirrors", "ca_file"})
+        sources["registry_mirror"] = sources["registry_mirror"].get("docker.io")
+        return components, builds, sources, catalog.layers, start or catalog.machine_root
 
     return parts(old) == parts(new)
 

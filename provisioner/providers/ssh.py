@@ -68,9 +68,13 @@ class SshAccess(Access):
         return run([*self.argv(address), "--", shlex.join(words)], check=check, timeout=seconds)
 
     def wait(
-        self, address: str, seconds: float, is_alive: Callable[[], bool] = lambda: True
-    ) -> None:
-        """Wait until a login works, for as long as the machine ``is_alive``.
+        self,
+        address: str,
+        seconds: float,
+        is_alive: Callable[[], bool] = lambda: True,
+        argv: Sequence[str] = ("true",),
+    ) -> Result:
+        """Wait until ``argv`` succeeds by a login, for as long as the machine ``is_alive``.
 
         Raises:
             CommandError: it did not within ``seconds``, or the machine ended.
@@ -82,14 +86,14 @@ class SshAccess(Access):
             reraise=True,
         )
         try:
-            patience(self._login, address)
+            return patience(self._login, address, argv)
         except OSError as error:
             raise CommandError(f"{address}: no SSH", str(error)) from None
 
-    def _login(self, address: str) -> None:
+    def _login(self, address: str, argv: Sequence[str]) -> Result:
         if not self.hop:
             self._see_banner(address)
-        self.exec(address, ["true"], seconds=self.connect_seconds * (6 if self.hop else 2))
+        return self.exec(address, argv, seconds=self.connect_seconds * (6 if self.hop else 2))
 
     def _see_banner(self, address: str) -> None:
         with socket.create_connection((address, 22), timeout=1) as connection:

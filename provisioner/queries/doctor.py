@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from provisioner.artifacts.artifact_set import Order, entries_of, order_of
+from provisioner.artifacts.artifact_set import Order, entries_of, host_packages_for, order_of
+from provisioner.artifacts.image_pins import Pin
+from provisioner.artifacts.locking import state_of
+from provisioner.artifacts.offer import workshop_of
 from provisioner.artifacts.reachability import Reachability
 from provisioner.artifacts.sources import source_of
 from provisioner.artifacts.sources.base import Workshop
@@ -12,6 +16,7 @@ from provisioner.context import Context
 from provisioner.host_questions import ask_all
 from provisioner.model import Finding
 from provisioner.providers.libvirt.kvm import KvmVerdict
+from provisioner.spec import LabSpec
 
 
 def is_cached(workshop: Workshop, order: Order) -> bool:
@@ -37,6 +42,13 @@ def _published(workshop: Workshop, order: Order, *, cached: bool) -> dict[str, l
     return {name: urls for name, urls in found.items() if urls}
 
 
+def _images(workshop: Workshop, order: Order) -> list[Pin]:
+    """The images of registries that are not in the cache."""
+    missing = [step.name for step, entry in entries_of(workshop, order) if not entry.is_dir()]
+    builds = [name for name in missing if name in workshop.catalog.builds]
+    return [pin for name in builds for pin in source_of(name, workshop).pins()]
+
+
 def doctor_of(context: Context) -> list[Finding]:
     """Ask the host the provider's questions, and whether the sources of artifacts serve.
 
@@ -47,9 +59,56 @@ def doctor_of(context: Context) -> list[Finding]:
     catalog, order = workshop.catalog, order_of(context.spec, workshop)
     local = next((kind.path for kind in catalog.toolchains.values() if kind.path), None)
     cached = is_cached(workshop, order)
-    published = _published(workshop, order, cached=cached)
-    asked = Reachability(catalog.machine_root.suite, local, cached, published, workshop.route)
+    asked = Reachability(
+        catalog.machine_root.suite,
+        local,
+        cached,
+        _published(workshop, order, cached=cached),
+        workshop.route,
+        images=_images(workshop, order),
+        ask_for=lambda pin: state_of(pin, workshop),
+        builds="build" in host_packages_for(order, workshop),
+    )
     return context.provider.probe() + ask_all(asked.questions())
+
+
+def settled(spec: LabSpec, before: LabSpec | None) -> tuple[LabSpec, str]:
+    """A spec whose source is not ``auto``, and why it is this one; ``before`` is the lab's own.
+
+    Raises:
+        SpecError: an override of the spec does not fit the catalogue.
+    """
+    if spec.artifacts.source != "auto":
+        return spec, ""
+    if before and before.artifacts.source != "auto":
+        source, why = before.artifacts.source, "the lab was made so"
+    else:
+        source, why = _source_that_answers(spec)
+    artifacts = spec.artifacts.model_copy(update={"source": source})
+    return spec.model_copy(update={"artifacts": artifacts}), f"{source}, because {why}"
+
+
+def _source_that_answers(spec: LabSpec) -> tuple[Literal["packages", "upstream"], str]:
+    """The source for ``auto``, and why: publishers if all of them answer, else packages."""
+    artifacts = spec.artifacts.model_copy(update={"source": "upstream"})
+    workshop = workshop_of(artifacts)
+    order = order_of(spec, workshop)
+    images = _images(workshop, order)
+    urls = _published(workshop, order, cached=not images and is_cached(workshop, order))
+    asked = Reachability(
+        workshop.catalog.machine_root.suite,
+        None,
+        cached=False,
+        published={name: urls[name] for name in ("source-files",) if name in urls},
+        route=workshop.route,
+        images=images,
+        ask_for=lambda pin: state_of(pin, workshop),
+        builds=False,
+    )
+    bad = [finding for finding in ask_all(asked.questions()) if not finding.ok]
+    if not bad:
+        return "upstream", "all its publishers answer"
+    return "packages", "; ".join(f"{finding.name}: {finding.detail}" for finding in bad)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,18 @@
 """The steps of ``up``, without doing them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from provisioner.artifacts.artifact_set import entries_of, order_of
+from provisioner.artifacts.artifact_set import (
+    check_files,
+    entries_of,
+    host_packages_for,
+    order_of,
+)
 from provisioner.artifacts.build import Step
+from provisioner.artifacts.image_names import short
+from provisioner.artifacts.locking import each, state_of
+from provisioner.artifacts.registry_faults import RegistryError
 from provisioner.artifacts.sources import source_of
 from provisioner.artifacts.sources.base import Workshop
 from provisioner.artifacts.steps import ROOT
@@ -58,6 +66,35 @@ def _made(step: Step, workshop: Workshop, *, cached: bool) -> list[PlanStep]:
     return [PlanStep("image" if "image-" in step.name else "layer", step.name, "", "", state)]
 
 
+def _registries(workshop: Workshop, steps: list[Step]) -> dict[str, PlanStep]:
+    """The rows of the images to fetch, by the builds' names, as their registries answer now."""
+    sources = {
+        s.name: source_of(s.name, workshop) for s in steps if s.name in workshop.catalog.builds
+    }
+    wanted = {pin: source for source in sources.values() for pin in source.pins()}
+    rows = {}
+    for pin, answer in each(wanted, lambda pin: state_of(pin, workshop)).items():
+        (part,) = wanted[pin].describe()
+        digest, state = pin.digest, "to fetch" if pin.digest else "to fetch and to lock"
+        if isinstance(answer, RegistryError):
+            state = answer.brief.removeprefix(f"{short(pin.reference)}: ")
+        else:
+            digest = answer
+        shown = digest.removeprefix("sha256:")
+        rows[part.name] = PlanStep(part.kind, part.name, part.version, part.origin, state, shown)
+    return rows
+
+
+def _whole_images(components: Iterable[Component]) -> set[str]:
+    """The steps of images that come as they are: the rows of their builds tell all."""
+    return {
+        f"image-{name}"
+        for component in components
+        for name, image in component.images.items()
+        if image.archive
+    }
+
+
 def _on_nodes(spec: LabSpec, components: list[Component], workshop: Workshop) -> Iterator[PlanStep]:
     """The packages that roles install in versions of the catalogue; yum verifies signatures."""
     box = workshop.catalog.boxes.get(spec.provider.box.name) if spec.provider.box else None
@@ -94,17 +131,28 @@ def _cluster(spec: LabSpec, workshop: Workshop) -> Iterator[PlanStep]:
 
 
 def plan_of(context: Context) -> list[PlanStep]:
-    """Every step of ``up``, in order: packages of this host, artifacts, machines, cluster."""
+    """Every step of ``up``, in order: packages of this host, artifacts, machines, cluster.
+
+    Raises:
+        SpecError: a new lab is to be made from a file that is wrong, as ``up`` would refuse it.
+    """
     spec, workshop = context.spec, context.workshop
-    uses = ("build", spec.provider.name)
+    order = order_of(spec, workshop)
+    uses = (*host_packages_for(order, workshop), spec.provider.name)
     missing = set(missing_packages(workshop.catalog, uses))
     steps = [
         PlanStep("host", name, "", "debian", "to install" if name in missing else "installed")
         for name in wanted_packages(workshop.catalog, uses)
     ]
-    order = order_of(spec, workshop)
-    for step, entry in entries_of(workshop, order):
-        steps += _made(step, workshop, cached=entry.is_dir())
+    if not context.lab.exists:
+        check_files(workshop, order)
+    entries = entries_of(workshop, order)
+    answers = _registries(workshop, [step for step, entry in entries if not entry.is_dir()])
+    whole = _whole_images(order.components)
+    for step, entry in entries:
+        if step.name not in whole:
+            made = _made(step, workshop, cached=entry.is_dir())
+            steps += [answers.get(row.name, row) for row in made]
     steps += _on_nodes(spec, list(order.components), workshop)
     states = {machine.name: machine.state for machine in context.provider.machines()}
     for node in spec.machines:

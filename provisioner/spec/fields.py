@@ -85,6 +85,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _registry(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?", value):
+        raise ValueError("not the name of a registry: write it like registry.k8s.io, without https")
+    return value
+
+
 def _node_port(value: int) -> int:
     if value and not 30000 <= value <= 32767:
         raise ValueError("not a NodePort: use 30000 to 32767, or 0 for any")
@@ -97,6 +103,7 @@ HostPath = Annotated[str, AfterValidator(_path)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 LibvirtUri = Annotated[str, AfterValidator(_uri)]
+Registry = Annotated[str, AfterValidator(_registry)]
 Link = Annotated[str, AfterValidator(_link)]
 LabName = Annotated[str, AfterValidator(_lab_name)]
 NodePort = Annotated[int, AfterValidator(_node_port)]

@@ -143,7 +143,8 @@ def _catalogue_faults(spec: LabSpec, offer: Offer) -> Iterator[SpecFault]:
             yield choice.key, wanted, f"the catalogue of {spec.artifacts.source} has {have}"
         elif missing := offer.missing(choice):
             give = ", ".join(f"{name}: {{path: FILE, sha256: SUM}}" for name in missing)
-            why = "no package registry has its images: save them to files elsewhere, and give"
+            why = "no package registry has its images: use artifacts.source upstream, which fetches"
+            why += " them from their own registries, or save them to files elsewhere, and give"
             yield choice.key, wanted, f"{why} artifacts.overrides.artifacts_builds: {{{give}}}"
     if spec.provider.box and spec.provider.box.name not in offer.boxes:
         why = f"no such box; the catalogue has {', '.join(sorted(offer.boxes))}"

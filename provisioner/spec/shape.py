@@ -18,6 +18,7 @@ from provisioner.spec.fields import (
     Link,
     Network,
     NodePort,
+    Registry,
 )
 
 WORKER_MIB = 512
@@ -203,13 +204,25 @@ class VagrantOptions(Section):
 Provider = Annotated[MachineOptions | VagrantOptions, Field(discriminator="name")]
 
 
+def _by_registry(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"docker.io": value} if value else {}
+    return value
+
+
+RegistryMirrors = Annotated[
+    dict[Registry, HttpUrl],
+    BeforeValidator(_by_registry, json_schema_input_type=str | dict[str, str]),
+]
+
+
 class Artifacts(Section):
     """Where binaries, images and packages come from."""
 
-    source: Literal["packages", "upstream"] = Field(
+    source: Literal["packages", "upstream", "auto"] = Field(
         default="packages",
-        description="packages: all is built from package registries; upstream: files of publishers"
-        " are downloaded, and only the rest is built",
+        description="packages: all is built from package registries; upstream: files and images of"
+        " publishers, and only the rest is built; auto: upstream if it answers, else packages",
     )
     mirrors: dict[HttpUrl, HttpUrl] = Field(
         default={}, description="Mirrors by the URL that they replace: {https://dl.k8s.io: URL}"
@@ -218,8 +231,14 @@ class Artifacts(Section):
         default="",
         description="Proxy for downloads, here and on nodes; empty: from the environment",
     )
-    registry_mirror: HttpUrl = Field(
-        default="", description="Mirror of docker.io for docker on the nodes"
+    registry_mirror: RegistryMirrors = Field(
+        default={},
+        description="Mirrors of image registries by their names: {registry.k8s.io: URL}; a URL"
+        " alone is a mirror of docker.io, which docker on the nodes uses too",
+    )
+    ca_file: AbsolutePath = Field(
+        default="",
+        description="Certificates (PEM) that downloads on this host trust in addition",
     )
     overrides: dict[str, JsonValue] = Field(
         default={}, description="Merged over the catalogue, roles/artifacts/defaults/main"

@@ -22,3 +22,4 @@ def elsewhere(tmp_path, monkeypatch):
     """No test reads or writes a real lab or the real cache."""
     monkeypatch.setenv("KUBELAB_HOME", str(tmp_path / "labs"))
     monkeypatch.setenv("KUBELAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KUBELAB_IMAGE_LOCK", str(tmp_path / "lock.yml"))

@@ -184,7 +184,12 @@ def test_the_targets_of_the_readme_exist():
 # Modules that have no mirror in tests/unit, and the file that covers each.
 COVERED = {
     "artifacts/artifact_set.py": "tests/unit/artifacts/sources/test_local_file.py",
+    "artifacts/image_pins.py": "tests/registry/test_images.py",
+    "artifacts/registry.py": "tests/registry/test_images.py",
+    "artifacts/registry_faults.py": "tests/registry/test_images.py",
+    "artifacts/sources/oci.py": "tests/registry/test_images.py",
     "artifacts/docker_store.py": "tests/unit/providers/nspawn/test_baked.py",
+    "artifacts/locking.py": "tests/registry/test_lock.py",
     "artifacts/manifest.py": "tests/unit/catalog/test_components.py",
     "artifacts/offer.py": "tests/unit/catalog/test_components.py",
     "artifacts/reachability.py": "tests/unit/artifacts/test_download.py",

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from provisioner.artifacts.download import DownloadRoute
+from provisioner.artifacts.image_lock import ImageLock, read_lock
+from provisioner.artifacts.image_pins import Pin
 from provisioner.artifacts.store import content_key
 from provisioner.catalog.model import Build, Catalog
 from provisioner.model import Tell
@@ -21,11 +23,12 @@ SOURCES: dict[str, "type[Source[Any]]"] = {}
 
 @dataclass(frozen=True)
 class Workshop:
-    """What sources work with: the catalogue, the user's cache folder, and the download route."""
+    """What sources work with: catalogue, cache folder, download route, and lock of images."""
 
     catalog: Catalog
     cache: Path
     route: DownloadRoute = field(default_factory=DownloadRoute)
+    lock: ImageLock = field(default_factory=read_lock)
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,11 @@ class Source(ABC, Generic[BuildModel]):
     build: BuildModel
     workshop: Workshop
 
-    # The source's word in the catalogue, and the model of its builds.
+    # The source's word in the catalogue, the model of its builds, and the group of host packages
+    # that it runs.
     word: ClassVar[str]
     model: ClassVar[type[Build]]
+    uses: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         """Register the source under its word."""
@@ -92,6 +97,10 @@ class Source(ABC, Generic[BuildModel]):
 
     def addresses(self) -> list[str]:
         """The publishers' URLs that ``make`` downloads; ``doctor`` tests them first."""
+        return []
+
+    def pins(self) -> list[Pin]:
+        """The images of registries that ``make`` fetches; ``plan`` and ``doctor`` ask for them."""
         return []
 
     def faults(self) -> Iterator[str]:

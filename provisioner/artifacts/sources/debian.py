@@ -181,6 +181,7 @@ class PackageSource(Source[PackageBuild]):
 
     word: ClassVar[str] = "debian"
     model: ClassVar[type[Build]] = PackageBuild
+    uses: ClassVar[str] = "build"
 
     @property
     def room(self) -> int:

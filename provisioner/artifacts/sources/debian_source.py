@@ -147,6 +147,7 @@ class DebianSource(Source[SourceBuild]):
 
     word: ClassVar[str] = "debian-source"
     model: ClassVar[type[Build]] = SourceBuild
+    uses: ClassVar[str] = "build"
 
     @property
     def tools(self) -> object:

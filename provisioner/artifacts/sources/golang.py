@@ -212,6 +212,7 @@ class GoSource(Source[GoBuild]):
 
     word: ClassVar[str] = "go"
     model: ClassVar[type[Build]] = GoBuild
+    uses: ClassVar[str] = "build"
 
     @property
     def tools(self) -> object:

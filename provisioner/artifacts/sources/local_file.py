@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
+from provisioner.artifacts.image_names import short
 from provisioner.artifacts.sources.base import Description, Source
 from provisioner.artifacts.store import content_key, sha256
 from provisioner.catalog.model import Build
@@ -58,10 +59,10 @@ def check_archive(name: str, archive: Path, reference: str) -> None:
     try:
         with tarfile.open(archive) as tar:
             member = tar.extractfile("manifest.json")
-            names = [tag for image in json.load(member) for tag in image["RepoTags"]]  # type: ignore[arg-type]
+            names = [tag for image in json.load(member) for tag in image["RepoTags"] or ()]  # type: ignore[arg-type]
     except (OSError, KeyError, TypeError, ValueError, tarfile.TarError) as error:
         raise _refuse(name, archive, f"It is not an image archive: {error}", hint) from None
-    if reference not in names:
+    if short(reference) not in map(short, names):
         why = f"It holds {', '.join(names) or 'no named image'}, and not {reference}."
         raise _refuse(name, archive, why, hint)
 

@@ -30,6 +30,10 @@ loaded:
   description: Names of the images that were loaded.
   type: list
   returned: always
+ids:
+  description: The ids that the images of all archives have in docker now, by name.
+  type: dict
+  returned: always
 """
 
 import glob
@@ -43,6 +47,14 @@ from ansible.module_utils.basic import AnsibleModule
 FORMAT = "{{.Repository}}:{{.Tag}} {{.ID}}"
 
 
+def short(name):
+    """A name as docker prints it: without the registry and the folder of Docker Hub's official images."""
+    for prefix in ("docker.io/", "index.docker.io/"):
+        if name.startswith(prefix):
+            name = name[len(prefix) :]
+    return name[len("library/") :] if name.startswith("library/") else name
+
+
 def wanted(module, path):
     """Names and id (of the configuration) of the images in an archive."""
     try:
@@ -53,8 +65,8 @@ def wanted(module, path):
     images = {}
     for image in manifest:
         digest = os.path.basename(image["Config"]).replace(".json", "")
-        for name in image["RepoTags"]:
-            images[name] = "sha256:" + digest
+        for name in image["RepoTags"] or []:
+            images[short(name)] = "sha256:" + digest
     return images
 
 
@@ -114,7 +126,11 @@ def main():
     if missing and not module.check_mode:
         load(module, missing, module.params["parallel"])
     names = sorted(name for path in missing for name in archives[path])
-    module.exit_json(changed=bool(missing), loaded=names)
+    ids = images_of_docker(module) if missing else present
+    known = sorted(name for images in archives.values() for name in images if name in ids)
+    module.exit_json(
+        changed=bool(missing), loaded=names, ids=dict((name, ids[name]) for name in known)
+    )
 
 
 if __name__ == "__main__":

@@ -67,6 +67,29 @@ def test_roles_find_it_in_the_manifest(spec):
     assert found["images"]["hello"]["archive"] == "images/node/hello.tar"
 
 
+@pytest.mark.parametrize(
+    ("version", "source", "repository"),
+    [("1.20.2", "packages", "kubelab.local"), ("1.31.14", "upstream", "registry.k8s.io")],
+)
+def test_kubeadm_looks_for_images_where_those_of_the_set_are(good, version, source, repository):
+    good |= {"kubernetes": {"version": version}, "artifacts": {"source": source}}
+    spec = parse_spec(good, "lab.yml", offers)
+    workshop = workshop_of(spec.artifacts)
+    components = order_of(spec, workshop).components
+    assert json.loads(manifest_text(workshop.catalog, components, []))["repository"] == repository
+
+
+def test_publishers_flannel_takes_the_place_of_ours(good):
+    good["artifacts"] = {"source": "upstream"}
+    spec = parse_spec(good, "lab.yml", offers)
+    workshop = workshop_of(spec.artifacts)
+    (flannel,) = [c for c in order_of(spec, workshop).components if c.name == "flannel"]
+    image = flannel.images["flannel"]
+    assert workshop.catalog.reference("flannel", image) == "ghcr.io/flannel-io/flannel:v0.28.4"
+    assert flannel.files == {"cni/flannel": "flannel-cni-plugin-1.9.1/flannel"}
+    assert flannel.version == "0.28.4"
+
+
 def test_the_plan_tells_it(spec):
     steps = plan_of(make_context(Lab("x"), spec))
     assert ("cluster", "hello", "1", "addon") in [

@@ -5,9 +5,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.artifacts.image_names import split
 from provisioner.artifacts.offer import offers, workshop_of
 from provisioner.artifacts.sources import source_of
 from provisioner.catalog.load import FOLDER, load_catalog
+from provisioner.catalog.model import build_of
 from provisioner.errors import SpecError
 from provisioner.model import Choice
 from provisioner.spec import Artifacts
@@ -32,10 +34,42 @@ def test_no_registry_is_named():
 
 def test_every_file_of_a_publisher_has_a_sum():
     workshop = workshop_of(Artifacts(source="upstream"))
-    for name in workshop.catalog.upstream:
-        for file in source_of(name, workshop).build.files.values():
-            assert re.fullmatch("[0-9a-f]{64}", file.sha256), name
-            assert file.url.startswith("https://"), name
+    for name, build in workshop.catalog.upstream.items():
+        if build.source == "upstream":
+            for file in source_of(name, workshop).build.files.values():
+                assert re.fullmatch("[0-9a-f]{64}", file.sha256), name
+                assert file.url.startswith("https://"), name
+
+
+def test_images_without_a_digest_are_those_of_which_nobody_published_one():
+    workshop = workshop_of(Artifacts(source="upstream"))
+    pins = [p for name in workshop.catalog.upstream for p in source_of(name, workshop).pins()]
+    assert {split(pin.reference)[1] for pin in pins if not pin.digest} == {
+        *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
+        *("rajchaudhuri/weave-kube", "rajchaudhuri/weave-npc"),
+    }
+    assert len(pins) > 12
+
+
+def test_every_image_of_a_registry_is_the_one_that_its_component_names():
+    workshop = workshop_of(Artifacts(source="upstream"))
+    images = [
+        (build_of(image.archive), workshop.catalog.reference(name, image))
+        for component in workshop.catalog.components.values()
+        for name, image in component.images.items()
+        if image.archive
+    ]
+    for build, reference in images:
+        source_of(build, workshop).check([reference])
+    assert "weaveworks/weave-kube:2.8.1" in dict(images).values()
+
+
+def test_a_file_that_a_spec_names_is_taken_instead_of_a_registry():
+    given = {"source": "file", "path": "/srv/weave-kube.tar", "sha256": "0" * 64}
+    over = {"artifacts_builds": {"weave-kube-2.8.1": given}}
+    builds = workshop_of(Artifacts(source="upstream", overrides=over)).catalog.builds
+    assert builds["weave-kube-2.8.1"].source == "file"
+    assert builds["weave-npc-2.8.1"].source == "oci"
 
 
 def test_a_publisher_offers_what_packages_do_not():

@@ -17,11 +17,6 @@ def context(profile, artifacts=None):
     return replace(found, artifacts=artifacts)
 
 
-def test_the_profile_of_centos7_writes_legacy_rules():
-    links = context("centos7").catalog.layers["net"].links
-    assert set(links.values()) == {"xtables-legacy-multi"}
-
-
 def test_a_provider_is_made_from_the_spec_alone_and_changes_nothing(tmp_path):
     assert context("embedded").provider.name == "machine"
     assert context("debian12").provider.name == "vagrant"

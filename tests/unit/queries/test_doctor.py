@@ -6,13 +6,15 @@ import pytest
 
 from provisioner.artifacts.artifact_set import order_of
 from provisioner.artifacts.offer import offers
+from provisioner.artifacts.registry_faults import DOWN
 from provisioner.cli import common
 from provisioner.context import make_context
+from provisioner.errors import SpecError
 from provisioner.lab import Lab, profiles
 from provisioner.model import Finding
 from provisioner.providers.libvirt.kvm import KvmVerdict
 from provisioner.queries import doctor
-from provisioner.spec import read_spec
+from provisioner.spec import parse_spec, read_spec
 
 WELL = [
     Finding("rights", True, "root"),
@@ -87,3 +89,52 @@ def test_a_lab_of_packages_asks_no_publisher(virtual):
     own = read_spec(profiles()["embedded"], offers)
     context = make_context(Lab("embedded"), own, lambda _: None)
     assert published(context, cached=False) == {}
+
+
+def auto(good):
+    good["artifacts"] = {"source": "auto"}
+    return parse_spec(good, "lab.yml", offers)
+
+
+@pytest.fixture
+def registries(monkeypatch):
+    """Registries that have every image."""
+    monkeypatch.setattr("provisioner.artifacts.image_pins.ask", lambda *_: "")
+
+
+def test_auto_takes_publishers_where_they_answer(good, registries):
+    spec, why = doctor.settled(auto(good), None)
+    assert spec.artifacts.source == "upstream"
+    assert why == "upstream, because all its publishers answer"
+
+
+def test_auto_takes_packages_where_a_publisher_does_not_answer(good, monkeypatch):
+    def down(place, reference, *_):
+        raise DOWN.error(place.host, reference, "no route to host")
+
+    monkeypatch.setattr("provisioner.artifacts.image_pins.ask", down)
+    spec, why = doctor.settled(auto(good), None)
+    assert spec.artifacts.source == "packages"
+    assert "ghcr.io does not answer, no route to host" in why
+
+
+def test_auto_stays_what_it_was_for_a_lab_that_is_there(good, registries):
+    before = parse_spec({**good, "artifacts": {"source": "packages"}}, "lab.yml", offers)
+    spec, why = doctor.settled(auto(good), before)
+    assert (spec.artifacts.source, why) == ("packages", "packages, because the lab was made so")
+
+
+def test_what_only_publishers_have_is_refused_by_name_where_they_do_not_answer(good, monkeypatch):
+    good["kubernetes"]["version"] = "1.31.14"
+    told = []
+    monkeypatch.setattr(common, "settled", lambda spec, _: (as_packages(spec), "packages"))
+    monkeypatch.setattr(common.report, "print_notice", told.append)
+    with pytest.raises(SpecError, match=r"artifacts\.source auto") as refused:
+        common._settle(auto(good))
+    assert "the catalogue of packages has" in refused.value.details
+    assert told == ["artifacts.source is auto: packages."]
+
+
+def as_packages(spec):
+    artifacts = spec.artifacts.model_copy(update={"source": "packages"})
+    return spec.model_copy(update={"artifacts": artifacts})

@@ -14,9 +14,9 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 # Only once in a process, and without it no lookup is found.
 init_plugin_loader()
 VERSIONS = {
-    "1.20.2": ("kubeadm.k8s.io/v1beta2", "dockershim"),
-    "1.31.4": ("kubeadm.k8s.io/v1beta4", "cri-dockerd"),
-    "1.31.14": ("kubeadm.k8s.io/v1beta4", "cri-dockerd"),
+    "1.20.2": ("kubeadm.k8s.io/v1beta2", "dockershim", "0.4.0"),
+    "1.31.4": ("kubeadm.k8s.io/v1beta4", "cri-dockerd", "1.0.0"),
+    "1.31.14": ("kubeadm.k8s.io/v1beta4", "cri-dockerd", "1.0.0"),
 }
 
 
@@ -30,12 +30,12 @@ def images(repository: str = "kubelab.local", **tags: str) -> dict[str, Any]:
 
 def manifest(version: str = "1.20.2", *more: dict[str, Any]) -> dict[str, Any]:
     """What a set of this version has, with flannel and docker; and more components."""
-    api, cri = VERSIONS[version]
+    api, cri, cni = VERSIONS[version]
     kubernetes = {
         "kind": "kubernetes",
         "name": "kubernetes",
         "version": version,
-        "settings": {"kubeadm_api": api, "cri": cri},
+        "settings": {"kubeadm_api": api, "cri": cri, "cni_version": cni},
         "images": images(pause="3.2", coredns="1.10.1", etcd="3.4.23-0"),
     }
     docker = {
