@@ -73,7 +73,9 @@ def hostile(tmp_path, good, monkeypatch):
     good["cni"] = {"name": "weave", "encryption": True}
     good["nodes"] = good["nodes"][:1]
     spec = LabSpec.model_validate(good)
-    artifacts = spec.artifacts.model_copy(update={"proxy": code, "registry_mirror": code})
+    artifacts = spec.artifacts.model_copy(
+        update={"proxy": code, "registry_mirror": {"docker.io": code}}
+    )
     cni = spec.cni.model_copy(update={"password_file": code})
     spec = spec.model_copy(update={"artifacts": artifacts, "cni": cni})
     access = Access("root", cache / "key", cache / "known")

@@ -62,7 +62,7 @@ def test_the_schema_was_walked():
         "networks.pod",
         "artifacts.mirrors.KEY",
         "artifacts.mirrors.x",
-        "artifacts.registry_mirror",
+        "artifacts.registry_mirror.x",
         "cni.('weave',).password_file",
         "provider.('vagrant',).synced_folder",
         "provider.('vagrant',).box.name",
