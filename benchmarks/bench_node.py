@@ -7,7 +7,7 @@ import shlex
 import statistics
 import time
 
-import yaml
+from ansible.parsing.dataloader import DataLoader
 from common import LABS, RUNS, gone_after, kubelab, save, summary, timed, write_spec
 
 LAB = "benchnode"
@@ -17,7 +17,7 @@ NAME = ("--name", LAB)
 
 def by_hand(node: str, *words: str) -> str:
     """What a command printed that was typed by ssh, without kubelab."""
-    cluster = yaml.safe_load((LABS / LAB / "inventory.yml").read_text())["cluster"]
+    cluster = DataLoader().load_from_file(str(LABS / LAB / "inventory.yml"))["cluster"]
     known = cluster["vars"]
     hosts = {k: v for kind in cluster["children"].values() for k, v in kind["hosts"].items()}
     to = f"{known['ansible_user']}@{hosts[node]['ansible_host']}"

@@ -24,7 +24,10 @@ FACTS = {
     "runtime": "runtime",
     "docker": "docker",
     "cri": "CRI shim",
+    "cni_version": "newest CNI version of kubelet",
+    "cni_plugin": "oldest CNI version of the pod network",
     "coredns": "CoreDNS",
+    "kubernetes-dashboard": "Kubernetes Dashboard",
     "weave": "Weave",
     "weave_iptables": "Weave's iptables_backend",
     "ansible_core": "ansible-core",
@@ -44,14 +47,9 @@ class Rule:
     instead: str = ""
 
 
+LEGACY = {"iptables": "legacy"}
 OSES: Mapping[str, Facts] = {
-    "centos7": {
-        "kernel": "3.10",
-        "cgroup": "1",
-        "python": "2.7",
-        "docker": "26.1.4",
-        "iptables": "legacy",
-    },
+    "centos7": {"kernel": "3.10", "cgroup": "1", "python": "2.7", "docker": "26.1.4"} | LEGACY,
     "debian11": {"kernel": "5.10", "cgroup": "2", "python": "3.9", "docker": "20.10.5"},
     "debian12": {"kernel": "6.1", "cgroup": "2", "python": "3.11", "docker": "20.10.24"},
     "rocky9": {"kernel": "5.14", "cgroup": "2", "python": "3.9"},
@@ -106,6 +104,28 @@ RULES = (
         "coredns/coredns#6147",
         "coredns",
         "1.10.1",
+    ),
+    Rule(
+        {"cni_plugin": ">0.4.0", "cni_version": "<=0.4.0"},
+        "libcni 0.8 of kubelet 1.20 to 1.23 reads results of CNI 0.4.0 at most",
+        "containernetworking/cni v0.8.0, pkg/version: unsupported CNI result version",
+        "cni_plugin",
+        "flannel",
+    ),
+    Rule(
+        {"cni_plugin": ">1.0.0", "cni_version": "<=1.0.0"},
+        "libcni 1.1 of cri-dockerd reads results of CNI 1.0.0 at most",
+        "containernetworking/cni v1.1.2, pkg/version; go.mod of cri-dockerd v0.3.24",
+        "cni_plugin",
+        "flannel",
+    ),
+    Rule(
+        {"kubernetes-dashboard": ">=2.6.1", "kubernetes": "<1.21"},
+        "Kubernetes Dashboard 2.6.1 and later lists CronJobs of batch/v1, which Kubernetes has"
+        " from 1.21 on: its first page is an error",
+        "Kubernetes 1.21 release notes, kubernetes/dashboard v2.6.1",
+        "kubernetes-dashboard",
+        "2.6.0 (docs/dashboard.md), headlamp or kube-web-view",
     ),
     Rule(
         {"os": "centos7", "docker": ">=27"},
@@ -201,7 +221,8 @@ def follows(kubernetes: str) -> dict[str, str]:
     apis = (("1.31", "v1beta4"), ("1.22", "v1beta3"), ("0", "v1beta2"))
     api = next(name for since, name in apis if version >= Version(since))
     shim = "dockershim" if version < Version("1.24") else "cri-dockerd"
-    return {"kubeadm_api": f"kubeadm.k8s.io/{api}", "cri": shim}
+    cni = "0.4.0" if shim == "dockershim" else "1.0.0"
+    return {"kubeadm_api": f"kubeadm.k8s.io/{api}", "cri": shim, "cni_version": cni}
 
 
 def conflicts_of(facts: Facts, offered: Collection[str]) -> Iterator[Conflict]:

@@ -61,7 +61,8 @@ class Context:
         """The kubectl of the lab's cluster; it runs on a control plane if the lab is remote."""
         far = self.provider.access.hop
         through = tuple(self.provider.ssh(self.first_control_plane)) if far else ()
-        return Kubectl(self.lab.kubectl, self.lab.kubeconfig, through)
+        networks = tuple(self.spec.networks.model_dump().values())
+        return Kubectl(self.lab.kubectl, self.lab.kubeconfig, through, networks)
 
 
 def make_context(lab: Lab, spec: LabSpec, listen: Listener = lambda _: None) -> Context:

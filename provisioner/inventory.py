@@ -1,10 +1,13 @@
 """The only place that turns a spec, traits and access into Ansible variables.
 
 Roles read the contents of the artifact set from its manifest, not from the inventory.
+
+Ansible evaluates every string of an inventory as a template, and a template can start programs on
+this host. So every string is tagged ``!unsafe`` here: Ansible passes such a string on as it is.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,35 @@ from typing import Any
 import yaml
 
 from provisioner.model import Access, Traits
-from provisioner.spec import LabSpec
+from provisioner.spec import GROUPS, LabSpec
+
+UNSAFE_JSON = "__ansible_unsafe"
+"""The key of the object that stands for a string without templates in Ansible's JSON."""
+
+
+class _Verbatim(str):
+    """A string that Ansible must not evaluate."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes ``_Verbatim`` strings with Ansible's tag for them."""
+
+
+_Dumper.add_representer(
+    _Verbatim, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style="'")
+)
+
+
+def verbatim(value: Any, mark: Callable[[str], Any] = _Verbatim) -> Any:
+    """``value`` with ``mark`` around every string, except keys, which Ansible does not evaluate."""
+    if isinstance(value, str):
+        return mark(value)
+    if isinstance(value, Mapping):
+        return {key: verbatim(inner, mark) for key, inner in value.items()}
+    return [verbatim(inner, mark) for inner in value] if isinstance(value, list | tuple) else value
+
 
 HEAD = """\
 # The inventory of lab {name}, written from its spec; the next `kubelab up` overwrites it.
@@ -127,19 +158,20 @@ def render_inventory(spec: LabSpec, traits: Traits, access: Access, places: Plac
 
     def hosts(role: str) -> dict[str, Any]:
         return {
-            node.name: {"ansible_host": node.address, "node_ip": node.address}
+            node.name: verbatim({"ansible_host": node.address, "node_ip": node.address})
             for node in spec.nodes
             if node.role == role
         }
 
+    cluster, control_plane, workers = GROUPS
     inventory = {
-        "cluster": {
-            "vars": variables(spec, traits, access, places),
+        cluster: {
+            "vars": verbatim(variables(spec, traits, access, places)),
             "children": {
-                "control_plane": {"hosts": hosts("control-plane")},
-                "workers": {"hosts": hosts("worker")},
+                control_plane: {"hosts": hosts("control-plane")},
+                workers: {"hosts": hosts("worker")},
             },
         }
     }
     head = HEAD.format(name=spec.name, path=places.inventory)
-    return head + yaml.safe_dump(inventory, sort_keys=False, width=100)
+    return head + yaml.dump(inventory, Dumper=_Dumper, sort_keys=False, width=1000)

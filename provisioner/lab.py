@@ -15,20 +15,32 @@ from filelock import FileLock, Timeout
 
 from provisioner.errors import BusyError, LabError, UsageError
 from provisioner.spec import DNS_LABEL, LabSpec, StoredSpec, read_stored
+from provisioner.surroundings import usable_path
 
 PROJECT = Path(__file__).resolve().parent.parent
 """The folder with roles/, playbooks/ and profiles/."""
 
 
 def home() -> Path:
-    """The parent of all labs' folders: ``KUBELAB_HOME``, or ``.lab`` in the project."""
-    return Path(os.environ.get("KUBELAB_HOME") or PROJECT / ".lab").resolve()
+    """The parent of all labs' folders: ``KUBELAB_HOME``, or ``.lab`` in the project.
+
+    Raises:
+        UsageError: a sign in its path means something else to a program.
+    """
+    usable_path(PROJECT, "Move kubelab's folder.")
+    place = Path(os.environ.get("KUBELAB_HOME") or PROJECT / ".lab").resolve()
+    return usable_path(place, "Set KUBELAB_HOME to another folder.")
 
 
 def cache() -> Path:
-    """The folder of what is fetched or built for all labs: ``KUBELAB_CACHE`` or a default."""
+    """The folder of what is fetched or built for all labs: ``KUBELAB_CACHE`` or a default.
+
+    Raises:
+        UsageError: as ``home``.
+    """
     chosen = os.environ.get("KUBELAB_CACHE")
-    return Path(chosen).resolve() if chosen else platformdirs.user_cache_path("kubelab")
+    place = Path(chosen).resolve() if chosen else platformdirs.user_cache_path("kubelab")
+    return usable_path(place, "Set KUBELAB_CACHE to another folder.")
 
 
 def profiles() -> dict[str, Path]:

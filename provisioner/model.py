@@ -96,6 +96,12 @@ class Traits:
     python: str = "3"
 
 
+def _one_word(path: Path) -> str:
+    """A path as a value in ssh's configuration."""
+    text = str(path).replace("%", "%%")
+    return f'"{text}"' if any(character.isspace() for character in text) else text
+
+
 @dataclass(frozen=True)
 class Access:
     """How to reach machines by SSH: user, private key, and file of host keys.
@@ -114,7 +120,8 @@ class Access:
     def options(self) -> list[str]:
         """Options of ssh for this lab, independent of the user's own ssh files."""
         pairs = {
-            "UserKnownHostsFile": self.known_hosts,
+            # ssh takes words apart, and expands a percent sign.
+            "UserKnownHostsFile": _one_word(self.known_hosts),
             "GlobalKnownHostsFile": "/dev/null",
             "StrictHostKeyChecking": "yes",
             "IdentitiesOnly": "yes",

@@ -13,6 +13,7 @@ import ansible_mitogen
 import ansible_runner
 
 from provisioner.errors import Interrupted, LabError
+from provisioner.inventory import UNSAFE_JSON, verbatim
 from provisioner.model import Event, Listener, Status
 from provisioner.shell import TETHER, tail
 
@@ -173,9 +174,10 @@ def run_playbook(
             playbook=str(playbook),
             inventory=str(inventory),
             limit=limit or None,
-            extravars=dict(variables or {}),
+            extravars=verbatim(dict(variables or {}), lambda text: {UNSAFE_JSON: text}),
             event_handler=run.handle,
-            envvars=environment(config),
+            # Plugins and settings in the user's home are not ours.
+            envvars={**environment(config), "ANSIBLE_HOME": str(scratch / "home")},
             quiet=True,
             suppress_env_files=True,
         )

@@ -9,7 +9,7 @@ from provisioner.phases.cluster import RetireNetwork, RunPlaybook, SetUpCluster
 from provisioner.phases.host import CheckHost, InstallHostPackages
 from provisioner.phases.inventory import WriteInventory
 from provisioner.phases.machines import CreateMachines, DestroyMachines, SaveSpec, StopMachines
-from provisioner.phases.nodes import WaitForNodes, WakeControlPlane
+from provisioner.phases.nodes import CompareNodes, WaitForNodes, WakeControlPlane
 from provisioner.phases.request import CheckRequest
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
 
@@ -28,6 +28,7 @@ UP: list[Phase] = [
     CheckRequest(),
     *MACHINES,
     SetUpCluster(),
+    CompareNodes(),
 ]
 
 RECREATE_NETWORK: list[Phase] = [
@@ -35,6 +36,7 @@ RECREATE_NETWORK: list[Phase] = [
     *MACHINES,
     RetireNetwork(),
     SetUpCluster(),
+    CompareNodes(),
 ]
 
 BUILD: list[Phase] = [

@@ -63,8 +63,13 @@ class VagrantLab:
 
 
 def _ruby(value: Any) -> str:
-    """A value as a Ruby literal; hash signs are escaped to prevent interpolation."""
-    return json.dumps(value).replace("#", "\\#")
+    """A value as a Ruby literal.
+
+    JSON's literals are Ruby's, except that Ruby has no pairs of surrogates, and evaluates what
+    follows a hash sign in a string.
+    """
+    # A value that is not given has no text, and says so.
+    return json.dumps(value, ensure_ascii=False, default=str).replace("#", "\\#")
 
 
 def _disks(node: Node, docker_gib: int) -> list[dict[str, Any]]:
@@ -87,10 +92,10 @@ def render_vagrantfile(lab: VagrantLab, options: VagrantOptions) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        # The output is Ruby: the template escapes every value with the filter `ruby`.
+        # The output is Ruby: every value becomes a literal, whatever the template does with it.
         autoescape=False,  # noqa: S701
+        finalize=_ruby,
     )
-    environment.filters["ruby"] = _ruby
     # A baked box contains the docker disk, with images on it.
     docker_gib = 0 if options.box.baked else options.docker_disk_gib
     values = vars(lab) | options.model_dump(exclude={"name", "box", "driver"})

@@ -28,8 +28,9 @@ LEFT_OUT = ("sha256", "disk", "memory")
 BEHIND = ("version", "source")
 ENDLESS = 100_000
 
-out = Console()
-err = Console(stderr=True)
+# What comes from hosts and specs may have brackets, which rich would take for markup.
+out = Console(markup=False)
+err = Console(stderr=True, markup=False)
 if not out.is_terminal:
     # A pipe has no width: rich would assume 80 columns and fold longer lines.
     out.width = ENDLESS
@@ -194,7 +195,7 @@ def _print_whole(console: Console, table: Table) -> None:
         console.print(table)
         return
     text = io.StringIO()
-    Console(file=text, width=_width(table), color_system=None).print(table)
+    Console(file=text, width=_width(table), color_system=None, markup=False).print(table)
     lines = (line.rstrip() for line in text.getvalue().splitlines())
     console.print(Text("\n".join(lines)), soft_wrap=True)
 
@@ -215,7 +216,7 @@ def _table_of(findings: Sequence[Finding]) -> Table:
     table = _empty_table(("", "check", "time", "answer"))
     for finding in findings:
         mark = Text("✔", "green") if finding.ok else Text("✘", "red")
-        answer = finding.detail + (f"\n→ {finding.hint}" if finding.hint else "")
+        answer = _plain(finding.detail + (f"\n→ {finding.hint}" if finding.hint else ""))
         table.add_row(mark, finding.name, f"{finding.seconds:.1f} s", Text(answer))
     return table
 
@@ -226,23 +227,28 @@ def print_choice(profile: str, why: str, findings: Sequence[Finding]) -> None:
     err.print(Text(f"Profile {profile}: {why}."), soft_wrap=True)
 
 
+def _plain(text: str) -> str:
+    """What a program or a host said, without what would control the terminal."""
+    return Text.from_ansi(text).plain.replace("\x1b", "")
+
+
 def print_notice(text: str) -> None:
     """Print a note on stderr about a command that succeeded."""
-    err.print(Text("Note: ", "bold yellow").append(text), soft_wrap=True)
+    err.print(Text("Note: ", "bold yellow").append(_plain(text)), soft_wrap=True)
 
 
 def print_error(error: LabError) -> None:
     """Print the three parts of an error on stderr."""
-    err.print(Text("Error: ", "bold red").append(error.brief, "bold"), soft_wrap=True)
+    err.print(Text("Error: ", "bold red").append(_plain(error.brief), "bold"), soft_wrap=True)
     if error.details:
-        err.print(Text(error.details), soft_wrap=True)
+        err.print(Text(_plain(error.details)), soft_wrap=True)
     if error.hint:
         print_hint(error.hint)
 
 
 def print_hint(text: str) -> None:
     """Print what to type next on stderr."""
-    err.print(Text("→ ", "bold").append(text), soft_wrap=True)
+    err.print(Text("→ ", "bold").append(_plain(text)), soft_wrap=True)
 
 
 def print_timings(events: Sequence[dict[str, Any]]) -> None:

@@ -4,8 +4,10 @@ The error of a failed process has its command line, its exit code and the end of
 """
 
 import os
+import queue
 import shlex
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -217,3 +219,45 @@ def stream(
         raise
     if code != 0:
         raise failure(argv, code, "".join(seen), hint)
+
+
+class Background:
+    """A process that runs beside this one, and the lines that it prints."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.ended = False
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def line(self, seconds: float) -> str:
+        """The next line; empty if none comes within ``seconds`` or the process has ended."""
+        try:
+            found = None if self.ended else self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return ""
+        self.ended = found is None
+        return found or ""
+
+
+@contextmanager
+def background(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None
+) -> Iterator[Background]:
+    """Run ``argv`` while a block runs, and kill it at the block's end.
+
+    Raises:
+        CommandError: the program is missing.
+    """
+    process = _start(argv, env, None)
+    try:
+        yield Background(process)
+    finally:
+        process.kill()
+        process.wait(timeout=30)

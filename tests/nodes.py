@@ -17,6 +17,7 @@ def node_state(lab: Lab, node: str) -> dict[str, set[str]]:
         "links": "ls /sys/class/net",
         "routes": "ip route; ip -6 route",
         "rules": RULES,
+        "sets": "ipset list -name",
         # Docker keeps a handle on the host's own network once it was used by a container.
         "mounts": "findmnt -rno TARGET,FSTYPE | grep -v ^/run/docker/netns/default",
         "processes": "ps -eo comm=",

@@ -19,6 +19,7 @@ from provisioner.artifacts.docker_store import STORE
 from provisioner.artifacts.download import refuse_unknown
 from provisioner.artifacts.sources import source_of
 from provisioner.artifacts.sources.base import Workshop
+from provisioner.artifacts.sources.local_file import FileSource
 from provisioner.artifacts.steps import (
     DOCKER_STORE,
     ROOT,
@@ -194,6 +195,18 @@ def check_inputs(workshop: Workshop, order: Order, *, cached_too: bool) -> None:
     box = catalog.boxes.get(order.box)
     if isinstance(box, FetchedBox):
         refuse_unknown(f"artifacts_boxes.{order.box}.file", box.file)
+
+
+def check_files(workshop: Workshop, order: Order) -> None:
+    """Check the files of this host that a spec gives.
+
+    Raises:
+        SpecError: a file is missing or wrong; names the first.
+    """
+    for name in workshop.catalog.builds_of(order.components):
+        source = source_of(name, workshop)
+        if source.word == FileSource.word:
+            source.check(_images_from(workshop, order, name))
 
 
 def _images_from(workshop: Workshop, order: Order, build: str) -> list[str]:

@@ -19,6 +19,7 @@ import tenacity
 
 from provisioner.artifacts.store import sha256
 from provisioner.catalog.model import Download
+from provisioner.catalog.names import NAME
 from provisioner.errors import LabError, SpecError
 from provisioner.model import Tell
 
@@ -226,9 +227,11 @@ def take(
     """Download files into ``into``, each under its name; archives are unpacked there.
 
     Raises:
-        LabError: as ``fetch``, or a file to unpack is not a tar archive.
+        LabError: as ``fetch``, or a file to unpack is not a tar archive, or leads out of ``into``.
     """
     for name, file in files.items():
+        if not NAME.fullmatch(name):
+            raise LabError(f"{name!r} is not a file name", file.url, "Use letters, digits and '.'.")
         came = fetch(file, route, folder, tell)
         if not file.unpack:
             target = into / name
@@ -238,6 +241,9 @@ def take(
         try:
             with tarfile.open(came) as tar:
                 tar.extractall(into / name, filter="data")
+        except tarfile.FilterError as error:
+            why = f"{file.url}: a member of the archive leads out of its folder"
+            raise LabError(why, str(error), "Do not use this file.") from None
         except tarfile.TarError as error:
             raise LabError(f"{file.url}: not a tar archive", str(error), "Check the URL.") from None
         came.unlink()

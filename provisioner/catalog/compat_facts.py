@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from packaging.version import Version
+
 from provisioner.catalog.adapt import DEFAULT_IPTABLES, with_iptables
 from provisioner.catalog.model import Catalog, FetchedBox
 from provisioner.compat import OSES, SUITES, conflicts_of, follows
@@ -13,6 +15,8 @@ KEYS = {
     "runtime": "runtime.name",
     "weave": "cni.name",
     "weave_iptables": "cni.iptables_backend",
+    "cni_plugin": "cni.name",
+    "kubernetes-dashboard": "dashboard.name",
 }
 
 
@@ -41,6 +45,8 @@ def facts_of(catalog: Catalog, spec: LabSpec) -> dict[str, str]:
             facts |= {key: str(value) for key, value in component.settings.items()}
             coredns = component.images.get("coredns")
             facts |= {"coredns": coredns.tag} if coredns else {}
+        if component and component.kind == "cni" and "cni_versions" in component.settings:
+            facts["cni_plugin"] = min(component.settings["cni_versions"], key=Version)
     if isinstance(spec.cni, Weave):
         facts["weave_iptables"] = spec.cni.iptables_backend
     return {**facts, "runtime": spec.runtime.name, **_box_facts(catalog, spec)}

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from provisioner.catalog import names
 from provisioner.catalog.consistency import faults_of
 from provisioner.catalog.model import Catalog
 from provisioner.errors import SpecError
@@ -73,6 +74,8 @@ def load_catalog(overrides: Mapping[str, Any]) -> Catalog:
         SpecError: an override is invalid; names its key path.
     """
     data = _merged(dict(catalogue_data()), overrides)
+    if faults := list(names.faults_of(data)):
+        raise refusal(faults)
     try:
         catalog = Catalog.model_validate(_model_input(data))
         faults = list(faults_of(catalog))

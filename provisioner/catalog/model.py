@@ -2,11 +2,14 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.model import Choice, Kind
+
+# A download is kept under its checksum, so nothing else may stand there.
+Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 
 
 class Part(BaseModel):
@@ -32,7 +35,7 @@ class Download(Part):
     """A file to download. ``sums`` is the URL of the publisher's list of checksums."""
 
     url: str
-    sha256: str = ""
+    sha256: Sha256 = ""
     sums: str = ""
     unpack: bool = False
 
@@ -48,7 +51,7 @@ class Wheel(Part):
     """One file of PyPI."""
 
     version: str
-    sha256: str
+    sha256: Sha256
 
 
 class MachineRoot(Part):

@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioner.errors import LabError
 from provisioner.shell import Result, run
+from provisioner.surroundings import without_proxy
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,18 @@ class Kubectl:
     """kubectl, bound to one cluster.
 
     ``through`` is the ssh command line to a control plane, for a host that does not reach the API.
-    The control plane's own kubectl runs then.
+    The control plane's own kubectl runs then. No proxy knows the way to ``networks``.
     """
 
     program: Path
     kubeconfig: Path
     through: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that kubectl needs beside those of kubelab."""
+        return without_proxy(self.networks)
 
     def argv(self, *args: str) -> list[str]:
         """The whole command line for ``args``."""
@@ -43,7 +50,9 @@ class Kubectl:
                 f"missing: {self.kubeconfig if self.program.exists() else self.program}",
                 "Run `kubelab up` first.",
             )
-        return run(self.argv(*args), check=check, stdin=stdin, timeout=timeout)
+        return run(
+            self.argv(*args), check=check, stdin=stdin, timeout=timeout, env=self.environment
+        )
 
     def get(self, *args: str, timeout: float = 20) -> list[dict[str, Any]]:
         """The objects that ``kubectl get`` finds, as JSON of the API; ``timeout`` is in seconds.

@@ -79,7 +79,7 @@ def deployment(cluster: Cluster) -> str:
 def _fetch(cluster: Cluster, node: str, targets: Mapping[str, str]) -> None:
     """Fetch every URL of ``targets`` from the pod on ``node``; its values name who answers."""
     # One exec for all URLs, because starting a program in a container takes most of the time.
-    # Not wget's own option -T, because it crashes Debian's busybox 1.35.
+    # Not wget's own option -T, because it crashes the busybox 1.35 of older toolboxes.
     seconds = FETCH_SECONDS * cluster.slowness
     script = f'for url; do timeout {seconds:.0f} wget -q -O - "$url" || exit; done'
     answer = cluster.ask(
@@ -147,8 +147,7 @@ def dns(cluster: Cluster) -> str:
     """CoreDNS resolves the names of services in a pod on every node."""
     server = cluster.kubectl.get("service", "kube-dns", "-n", "kube-system")[0]["spec"]["clusterIP"]
     wanted = list(_names(cluster))
-    # getent resolves as programs in pods do: the C library uses the search list, and busybox's
-    # nslookup does not. nslookup shows which server answered.
+    # getent resolves as programs in pods do, by the C library. nslookup shows who answered.
     addresses = [address for _, address in wanted]
     names = [name for name, _ in wanted]
     each = ("sh", "-c", 'for name; do nslookup "$name"; done', "sh")

@@ -1,7 +1,8 @@
-"""Waiting until the nodes of a cluster are Ready by a new heartbeat, not by an old one."""
+"""Waiting until the nodes of a cluster are Ready: all of them, or those that came back."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import tenacity
 
@@ -20,14 +21,17 @@ class _NotYetError(Exception):
         self.node = node
 
 
-def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
+def _by_name(kubectl: Kubectl, *words: str) -> dict[str, dict[str, Any]]:
     try:
-        found = {node["metadata"]["name"]: node for node in kubectl.get("nodes", timeout=10)}
-        leases = {x["metadata"]["name"]: x for x in kubectl.get("-n", LEASES, "leases", timeout=10)}
+        return {found["metadata"]["name"]: found for found in kubectl.get(*words, timeout=10)}
     except LabError as error:
-        raise _NotYetError(
-            f"the API server does not answer: {error.details.splitlines()[-1]}"
-        ) from None
+        why = (error.details or error.brief).splitlines()[-1]
+        raise _NotYetError(f"the API server does not answer: {why}") from None
+
+
+def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
+    found = _by_name(kubectl, "nodes")
+    leases = _by_name(kubectl, "-n", LEASES, "leases")
     # An unregistered node was reset or never joined, so waiting for it is useless.
     for name in (name for name in nodes if name in found):
         renewed = leases.get(name, {}).get("spec", {}).get("renewTime")
@@ -35,6 +39,41 @@ def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
             raise _NotYetError("no heartbeat of its kubelet since the machine came up", name)
         if not is_ready(found[name]):
             raise _NotYetError("not Ready", name)
+
+
+def _look_for_all(kubectl: Kubectl, nodes: Sequence[str]) -> None:
+    found = _by_name(kubectl, "nodes")
+    for name in nodes:
+        if name not in found:
+            raise _NotYetError("not in the cluster", name)
+        if not is_ready(found[name]):
+            raise _NotYetError("not Ready", name)
+
+
+def wait_for_all(kubectl: Kubectl, nodes: Sequence[str], seconds: float) -> None:
+    """Wait until each of ``nodes`` is in the cluster and Ready.
+
+    Raises:
+        LabError: one was not within ``seconds``; names it.
+    """
+    try:
+        _patience(seconds)(_look_for_all, kubectl, nodes)
+    except _NotYetError as error:
+        look = f"Run `kubelab up` again. `kubelab ssh {error.node} -- journalctl -u kubelet`"
+        raise LabError(
+            f"the cluster lacks nodes of the spec after {seconds:.0f} s",
+            str(error),
+            f"{look} shows why." if error.node else "`kubelab status` shows the state of the lab.",
+        ) from None
+
+
+def _patience(seconds: float) -> tenacity.Retrying:
+    return tenacity.Retrying(
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(1),
+        retry=tenacity.retry_if_exception_type(_NotYetError),
+        reraise=True,
+    )
 
 
 def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds: float) -> None:
@@ -45,14 +84,8 @@ def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds
     Raises:
         LabError: a node was not Ready within ``seconds``; names it.
     """
-    patience = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(seconds),
-        wait=tenacity.wait_fixed(1),
-        retry=tenacity.retry_if_exception_type(_NotYetError),
-        reraise=True,
-    )
     try:
-        patience(_look, kubectl, nodes, since)
+        _patience(seconds)(_look, kubectl, nodes, since)
     except _NotYetError as error:
         look = f"`kubelab ssh {error.node} -- journalctl -u kubelet` shows why."
         raise LabError(

@@ -12,6 +12,7 @@ import typer
 from provisioner import report
 from provisioner.cli import access, artifacts, dashboard, lab, node, power, spec
 from provisioner.errors import Interrupted, LabError
+from provisioner.surroundings import make_ours
 
 app = typer.Typer(
     name="kubelab",
@@ -84,6 +85,7 @@ def _code_of(error: BaseException) -> int:
 
 def main() -> Any:
     """Run the command line and exit; never returns."""
+    make_ours()
     # Also for SIGINT, because a shell starts background jobs with SIGINT ignored.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _on_signal)

@@ -12,6 +12,7 @@ from provisioner.cli.common import Json, Name, chosen_lab, existing
 from provisioner.errors import LabError, UsageError
 from provisioner.event_log import read_events
 from provisioner.queries.kubeconfig import merge_kubeconfig
+from provisioner.surroundings import give_back
 
 Words = Annotated[list[str] | None, typer.Argument(help="Arguments to pass on, after --.")]
 
@@ -29,6 +30,7 @@ def ssh(
             f"no node named {node!r}", f"Nodes: {', '.join(nodes)}", "Name one of them."
         )
     argv = [*context.provider.ssh(nodes[node]), *(command or [])]
+    give_back()
     os.execvp(argv[0], argv)  # noqa: S606
 
 
@@ -38,6 +40,8 @@ def kubectl(words: Words = None, name: Name = "") -> None:
     if not bound.kubeconfig.exists():
         raise LabError("this lab has no cluster yet", "", "Run `kubelab up` first.")
     argv = bound.argv(*(words or []))
+    give_back()
+    os.environ |= bound.environment
     os.execvp(argv[0], argv)  # noqa: S606
 
 

@@ -65,6 +65,9 @@ def chosen_spec(profile: str, file: Path | None, name: str) -> LabSpec:
     ready = profiles()
     profile = profile or DEFAULT_PROFILE
     if file is None and profile not in ready:
+        if Path(profile).is_file():
+            hint = f"Give it as a file: -f {profile}"
+            raise UsageError(f"{profile!r} is a file, and no profile", "", hint)
         raise UsageError(
             f"no profile named {profile!r}",
             f"Profiles: {', '.join(ready)}",

@@ -2,6 +2,8 @@
 
 import os
 import webbrowser
+from collections.abc import Generator
+from contextlib import closing
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,7 +12,8 @@ import typer
 from provisioner import report
 from provisioner.cli.common import Json, Name, existing
 from provisioner.errors import LabError
-from provisioner.queries.dashboard import find_page, forwarded, make_token
+from provisioner.queries.dashboard import find_page, make_token
+from provisioner.queries.forward import check_forward, forwarded
 
 PORT = 8090
 
@@ -39,6 +42,23 @@ def _print_answer(answer: dict[str, str], warnings: list[str], *, as_json: bool)
         report.print_notice(f"{warning}.")
 
 
+def _forward(
+    told: Generator[str, None, None], answer: dict[str, str], warnings: list[str], *, as_json: bool
+) -> None:
+    """Print the answer once the forward stands, and what is told of the forward until Ctrl-C."""
+    try:
+        with closing(told):
+            first = next(told)
+            _print_answer(answer, warnings, as_json=as_json)
+            report.err.print(f"{first}, until Ctrl-C.", highlight=False, soft_wrap=True)
+            _open(answer["url"])
+            for line in told:
+                report.err.print(line, highlight=False, markup=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        # Ctrl-C is the normal end of the command.
+        report.err.print("The forward has ended.")
+
+
 def dashboard(
     name: Name = "",
     user: Annotated[
@@ -58,23 +78,17 @@ def dashboard(
     if page is None:
         hint = "Add `dashboard: kube-web-view` to its spec, and run `kubelab up -f FILE`."
         raise LabError(f"lab {context.lab.name} has no dashboard", "", hint)
+    forwards = not (print_only or page.opened)
+    if forwards:
+        check_forward(kubectl, port)
     whose = user or (User.ADMIN if page.login else None)
     url = page.url(context.first_control_plane.address, port)
     answer = {"dashboard": page.name, "exposure": page.exposure, "url": url}
     answer |= {"user": whose or "", "token": make_token(kubectl, page, whose) if whose else ""}
-    warnings = list(page.warnings(whose or ""))
-    if print_only or page.opened:
+    warnings = list(page.warnings(whose or "", forwarded=forwards))
+    if not forwards:
         _print_answer(answer, warnings, as_json=as_json)
         if not print_only:
             _open(url)
         return
-    try:
-        with forwarded(kubectl, page, port) as lines:
-            _print_answer(answer, warnings, as_json=as_json)
-            report.err.print("Forwarding until Ctrl-C.")
-            _open(url)
-            for _ in lines:
-                pass
-    except KeyboardInterrupt:
-        # Ctrl-C is the normal end of the command.
-        report.err.print("The forward has ended.")
+    _forward(forwarded(kubectl, page, port), answer, warnings, as_json=as_json)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from provisioner.checks.ready import wait_for_nodes
+from provisioner.checks.ready import wait_for_all, wait_for_nodes
 from provisioner.context import Context
 from provisioner.phases.base import Done, Phase
 from provisioner.phases.machines import image_of
 
 READY_SECONDS = 180.0
+# The roles have waited already. A node may miss a moment on a busy host.
+SETTLE_SECONDS = 30.0
 
 
 def _wait_for(context: Context, names: Sequence[str]) -> None:
@@ -65,3 +67,23 @@ class WaitForNodes(Phase):
         names = [node.name for node in context.spec.nodes]
         _wait_for(context, names)
         return Done(f"{len(names)} of {len(names)} nodes")
+
+
+class CompareNodes(Phase):
+    """Compare the nodes that are Ready with those that the spec asks for.
+
+    The roles only know the hosts that the inventory gave them.
+    """
+
+    key = "nodes"
+    title = "Nodes"
+
+    def run(self, context: Context) -> Done:
+        """Ask the API server.
+
+        Raises:
+            LabError: a node of the spec is not in the cluster, or not Ready; names it.
+        """
+        names = [node.name for node in context.spec.nodes]
+        wait_for_all(context.kubectl, names, SETTLE_SECONDS * context.provider.traits.slowness)
+        return Done(f"{len(names)} of {len(names)} Ready")

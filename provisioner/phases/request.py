@@ -57,6 +57,19 @@ def _words(options: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in options.items())
 
 
+def _changed_nodes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
+    """What differs in the nodes that a lab has. Their order, and new nodes, do not matter."""
+    wanted = {node["name"]: node for node in new}
+    found = []
+    for node in old:
+        name, now = node["name"], wanted.get(node["name"], {})
+        if not now:
+            found.append(f"nodes: {name} is left out")
+        changed = [key for key, value in now.items() if value != node[key]]
+        found += [f"nodes: {name}.{key} was {node[key]}" for key in changed]
+    return found
+
+
 def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
     """Refuse changes of a lab's spec other than added workers, another dashboard or addons.
 
@@ -65,12 +78,12 @@ def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
     """
     old, new = before.model_dump(), spec.model_dump()
     keys = [key for key in new if new[key] != old[key]]
-    kept = new["nodes"][: len(old["nodes"])] == old["nodes"]
+    nodes = _changed_nodes(old["nodes"], new["nodes"])
     open_to_change = {*CHANGEABLE, *({"cni", "artifacts"} if recreate else ())}
     if "artifacts" in keys and cluster_stays(before, spec):
         # Another dashboard or addon may want images by path, and an image may be built anew.
         open_to_change.add("artifacts")
-    if set(keys) <= open_to_change and kept:
+    if set(keys) <= open_to_change and not nodes:
         return
     if set(keys) <= {"cni", "artifacts"} and "cni" in keys:
         raise SpecError(
@@ -80,10 +93,11 @@ def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
             "Add --recreate-network to do so: it removes the old network on every node and"
             " restarts every pod that has an address of it. No pod answers meanwhile.",
         )
+    parts = [key for key in keys if key not in open_to_change] + nodes
     raise SpecError(
         f"lab {spec.name} was made from another spec",
-        f"These parts differ: {', '.join(keys)}. An existing lab only takes more workers,"
-        " another dashboard, and other addons.",
+        f"These parts differ: {', '.join(parts)}."
+        " An existing lab only takes more workers, another dashboard, and other addons.",
         f"Run `kubelab destroy --name {spec.name}` first, or give the new lab another --name.",
     )
 

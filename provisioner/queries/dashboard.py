@@ -2,12 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provisioner.checks.kubectl import Kubectl
-from provisioner.errors import LabError
-from provisioner.shell import WITH_US, stream
 
 # The label and the annotation that the role dashboard sets.
 LABEL, LOGIN = "kubelab/dashboard", "kubelab/login"
@@ -17,7 +14,11 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Page:
-    """A dashboard, from its service. ``given`` is the address of its load balancer, if any."""
+    """A dashboard, from its service.
+
+    ``given`` is the address of its load balancer, if any. ``target`` is the port of its pods, which
+    have the labels ``selector``.
+    """
 
     name: str
     exposure: str
@@ -26,6 +27,8 @@ class Page:
     node_port: int
     login: bool
     given: str = ""
+    target: int = 0
+    selector: dict[str, str] = field(default_factory=dict)
 
     @property
     def opened(self) -> bool:
@@ -40,8 +43,8 @@ class Page:
             return f"{self.scheme}://{node}:{self.node_port}/"
         return f"{self.scheme}://{LOOPBACK}:{forwarded}/"
 
-    def warnings(self, user: str) -> Iterator[str]:
-        """Security warnings; ``user`` is the account of the token, empty without a token."""
+    def warnings(self, user: str, *, forwarded: bool = True) -> Iterator[str]:
+        """What to know of it; ``user`` is the account of the token, empty without a token."""
         where = "who reaches a node of this lab" if self.opened else "who has a login on this host"
         if not self.login:
             yield f"{self.name} has no login: everybody {where} sees what is in the cluster"
@@ -51,6 +54,13 @@ class Page:
                 f"a token of admin-user goes over the network{how}: whoever gets it has the whole"
                 " cluster for as long as it lives; --user viewer can only read"
             )
+        if self.scheme == "https":
+            yield (
+                f"{self.name} makes a certificate of its own at each start of its pod: the browser"
+                " warns of it, also again after a restart"
+            )
+        if not self.opened and not forwarded:
+            yield "the URL answers only while `kubelab dashboard` runs without --print"
         if self.exposure == "LoadBalancer" and not self.given:
             yield (
                 "the load balancer has no address yet (pending); meanwhile the port on nodes serves"
@@ -78,6 +88,8 @@ def find_page(kubectl: Kubectl) -> Page | None:
         node_port=port.get("nodePort", 0),
         login=service["metadata"]["annotations"][LOGIN] != "none",
         given=given[0].get("ip") or given[0].get("hostname") or "",
+        target=port["targetPort"],
+        selector=service["spec"]["selector"],
     )
 
 
@@ -98,28 +110,3 @@ def make_token(kubectl: Kubectl, page: Page, user: str) -> str:
     answer = kubectl.call("create", "--raw", path, "-f", "-", stdin=json.dumps(request))
     token: str = json.loads(answer.stdout)["status"]["token"]
     return token
-
-
-@contextmanager
-def forwarded(kubectl: Kubectl, page: Page, port: int) -> Iterator[Iterator[str]]:
-    """Forward ``port`` of this host's loopback to the page while a block runs.
-
-    Yields the lines of kubectl's output; they end when the forward ends.
-
-    Raises:
-        LabError: the port is taken, no pod of the page runs, or the forward was lost.
-    """
-    if kubectl.through:
-        raise LabError(
-            "this host reaches the cluster only through its control plane",
-            "A port-forward would end there.",
-            "Use `exposure: NodePort`, or ssh -L to a node.",
-        )
-    words = ("-n", page.name, "port-forward", f"service/{page.name}", f"--address={LOOPBACK}")
-    argv = kubectl.argv(*words, "--pod-running-timeout=30s", f"{port}:{page.port}")
-    hint = "If the port is taken, choose another with --port; else check the page's pods."
-    with stream([*WITH_US, *argv], hint=hint) as lines:
-        for line in lines:
-            if line.startswith("Forwarding from"):
-                break
-        yield lines

@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from provisioner.artifacts.artifact_set import entries_of, host_packages_for, order_of
+from provisioner.artifacts.artifact_set import (
+    check_files,
+    entries_of,
+    host_packages_for,
+    order_of,
+)
 from provisioner.artifacts.build import Step
 from provisioner.artifacts.image_names import short
 from provisioner.artifacts.locking import each, state_of
@@ -126,7 +131,11 @@ def _cluster(spec: LabSpec, workshop: Workshop) -> Iterator[PlanStep]:
 
 
 def plan_of(context: Context) -> list[PlanStep]:
-    """Every step of ``up``, in order: packages of this host, artifacts, machines, cluster."""
+    """Every step of ``up``, in order: packages of this host, artifacts, machines, cluster.
+
+    Raises:
+        SpecError: a new lab is to be made from a file that is wrong, as ``up`` would refuse it.
+    """
     spec, workshop = context.spec, context.workshop
     order = order_of(spec, workshop)
     uses = (*host_packages_for(order, workshop), spec.provider.name)
@@ -135,6 +144,8 @@ def plan_of(context: Context) -> list[PlanStep]:
         PlanStep("host", name, "", "debian", "to install" if name in missing else "installed")
         for name in wanted_packages(workshop.catalog, uses)
     ]
+    if not context.lab.exists:
+        check_files(workshop, order)
     entries = entries_of(workshop, order)
     answers = _registries(workshop, [step for step, entry in entries if not entry.is_dir()])
     whole = _whole_images(order.components)

@@ -4,7 +4,7 @@ All faults are reported at once, each with the file, the key path, the value, th
 to write instead. Nothing is changed before the spec has passed.
 """
 
-from provisioner.spec.fields import DNS_LABEL
+from provisioner.spec.fields import DNS_LABEL, GROUPS
 from provisioner.spec.read import StoredSpec, parse_spec, read_spec, read_stored
 from provisioner.spec.rules import Offer, Offers, SpecFault
 from provisioner.spec.shape import (
@@ -22,6 +22,7 @@ from provisioner.spec.shape import (
 __all__ = [
     "DNS_LABEL",
     "DOCKER_DISK_GIB",
+    "GROUPS",
     "NO_DASHBOARD",
     "Artifacts",
     "LabSpec",

@@ -6,6 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+# RFC 3986: what is reserved, what is not, and the percent sign.
+URL_CHARACTERS = r"A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-"
+GROUPS = ("cluster", "control_plane", "workers")
+"""The groups of an inventory."""
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -28,9 +32,12 @@ def _network(value: str) -> str:
         network = IPv4Network(value)
     except ValueError as bad:
         raise ValueError(f"not an IPv4 network ({bad}): write it like 10.77.0.0/24") from None
+    if "/" not in value:
+        raise ValueError("without a prefix length: write it like 10.77.0.0/24")
     if network.is_loopback or network.is_multicast or network.is_link_local or network.is_reserved:
         raise ValueError("not usable for machines: use a private range, like 10.77.0.0/24")
-    return value
+    # A netmask is read, too, and kubeadm only knows the other notation.
+    return str(network)
 
 
 def _address(value: str) -> str:
@@ -41,7 +48,7 @@ def _address(value: str) -> str:
 
 
 def _uri(value: str) -> str:
-    if not re.fullmatch(r"qemu(\+ssh)?://([\w.-]+@)?[\w.-]*(:\d+)?/system", value):
+    if not re.fullmatch(r"qemu(\+ssh)?://(\w[\w.-]*@)?(\w[\w.-]*)?(:\d+)?/system", value, re.ASCII):
         raise ValueError("not a libvirt URI: use qemu:///system, or qemu+ssh://USER@HOST/system")
     return value
 
@@ -52,15 +59,29 @@ def _link(value: str) -> str:
     return value
 
 
+def _path(value: str) -> str:
+    if not all(character.isprintable() for character in value):
+        raise ValueError("a control character in a path: remove it")
+    return value
+
+
 def _absolute(value: str) -> str:
-    if value and not value.startswith("/"):
+    if _path(value) and not value.startswith("/"):
         raise ValueError("not an absolute path: begin it with '/'")
     return value
 
 
+def _cpu_model(value: str) -> str:
+    if not re.fullmatch(r"[\w.-]*", value, re.ASCII):
+        raise ValueError("not a CPU model of QEMU: use letters, digits, '.', '_' and '-'")
+    return value
+
+
 def _http_url(value: str) -> str:
-    if not re.fullmatch(r"(https?://[^\s/]+(/\S*)?)?", value):
+    if not re.fullmatch(r"(https?://[^/]+(/.*)?)?", value):
         raise ValueError("not a URL: write it like https://mirror.example.org/path")
+    if wrong := re.search(rf"[^{URL_CHARACTERS}]", value):
+        raise ValueError(f"{wrong[0]!r} is in no URL: write it as %{ord(wrong[0]):02X}")
     return value.rstrip("/")
 
 
@@ -77,6 +98,8 @@ def _node_port(value: int) -> int:
 
 
 Label = Annotated[str, AfterValidator(_dns_label)]
+CpuModel = Annotated[str, AfterValidator(_cpu_model)]
+HostPath = Annotated[str, AfterValidator(_path)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 LibvirtUri = Annotated[str, AfterValidator(_uri)]

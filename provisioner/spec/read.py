@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from provisioner.errors import SpecError
+from provisioner.spec.load import load_yaml
 from provisioner.spec.migrate import migrated
 from provisioner.spec.rules import Offers, SpecFault, faults_of
 from provisioner.spec.shape import LabSpec
@@ -29,6 +29,7 @@ def _tags() -> dict[str, tuple[str, ...]]:
 
 
 TAGS = _tags()
+SHOWN_FAULTS = 50
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -80,9 +81,12 @@ def _refuse(source: str, faults: list[SpecFault]) -> SpecError:
         shown = "" if value is None else f" = {str(value)[:60]!r}"
         return f"{source}: {path}{shown}: {why}"
 
+    shown = [line(*fault) for fault in faults[:SHOWN_FAULTS]]
+    if len(faults) > SHOWN_FAULTS:
+        shown.append(f"{source}: (top): and {len(faults) - SHOWN_FAULTS} more")
     return SpecError(
         brief=f"{source}: {len(faults)} fault{'s' * (len(faults) > 1)} in the lab spec",
-        details="\n".join(line(*fault) for fault in faults),
+        details="\n".join(shown),
         hint="Fix these and run the command again; nothing was changed."
         " `kubelab spec schema` prints all keys.",
     )
@@ -115,22 +119,7 @@ def read_spec(path: Path, offers: Offers) -> LabSpec:
     Raises:
         SpecError: the file cannot be read, is not valid YAML, or ``parse_spec`` refuses it.
     """
-    return parse_spec(_load(path), str(path), offers)
-
-
-def _load(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as bad:
-        raise SpecError(
-            f"{path}: cannot read the lab spec", str(bad), "Name a readable file with -f FILE."
-        ) from None
-    try:
-        return yaml.load(text, UniqueKeys)  # noqa: S506
-    except yaml.YAMLError as bad:
-        raise SpecError(f"{path}: not valid YAML", str(bad), "Fix the line named above.") from None
-    except RecursionError:
-        raise SpecError(f"{path}: nested too deeply", "", "A spec is three levels deep.") from None
+    return parse_spec(load_yaml(path), str(path), offers)
 
 
 @dataclass(frozen=True)
@@ -164,7 +153,7 @@ def read_stored(path: Path) -> StoredSpec:
     Raises:
         SpecError: the file is damaged: a required key is missing.
     """
-    data = migrated(_as_mapping(_load(path), str(path)), str(path))
+    data = migrated(_as_mapping(load_yaml(path), str(path)), str(path))
     unknown: list[str] = []
     while True:
         try:
@@ -177,22 +166,3 @@ def read_stored(path: Path) -> StoredSpec:
             if smaller == data:
                 raise _refuse(str(path), list(_shape_faults(bad))) from None
             data = smaller
-
-
-class UniqueKeys(yaml.SafeLoader):
-    """A YAML loader that refuses duplicate keys, of which YAML would silently use the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping.
-
-        Raises:
-            ConstructorError: a key is given twice.
-        """
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is not None and key in seen:
-                mark = key_node.start_mark
-                raise yaml.constructor.ConstructorError(None, None, f"{key}: given twice", mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from provisioner.model import Choice
+from provisioner.spec.fields import GROUPS
 from provisioner.spec.shape import Artifacts, LabSpec, VagrantOptions
 
 # kubeadm's own preflight limits for a control plane: 2 CPUs and 1700 MB.
@@ -14,9 +15,20 @@ CONTROL_PLANE_CPUS = 2
 CONTROL_PLANE_MIB = 1700
 # kube-controller-manager gives every node a /24 of the pod network.
 NODE_POD_PREFIX = 24
-# kube-apiserver accepts at most 20 bits of service addresses, and the first ten are reserved.
-SERVICE_PREFIXES = range(12, 28)
+# kube-apiserver takes at most 20 bits of service addresses, and kubeadm at least ten addresses.
+SERVICE_PREFIXES = range(12, 29)
 DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
+# Names that mean something else already. A node of that name would be mistaken for it.
+RESERVED: Mapping[str, str] = {
+    **dict.fromkeys(GROUPS, "a group of hosts in the inventory"),
+    "all": "Ansible's word for every host",
+    "ungrouped": "Ansible's word for hosts without a group",
+    "localhost": "every host's name for itself, in Ansible and in DNS",
+    **dict.fromkeys(
+        ("ip6-localhost", "ip6-loopback", "ip6-allnodes", "ip6-allrouters"),
+        "in /etc/hosts of every machine",
+    ),
+}
 
 
 SpecFault = tuple[str, Any, str]
@@ -42,6 +54,10 @@ Offers = Callable[[Artifacts], Offer]
 
 
 def _name_faults(spec: LabSpec) -> Iterator[SpecFault]:
+    for index, node in enumerate(spec.nodes):
+        if node.name in RESERVED:
+            why = f"not usable for a node, because it is {RESERVED[node.name]}: use another name"
+            yield f"nodes[{index}].name", node.name, why
     for key in ("name", "address"):
         seen: dict[str, int] = {}
         for index, node in enumerate(spec.nodes):
@@ -103,10 +119,12 @@ def _network_faults(spec: LabSpec) -> Iterator[SpecFault]:
         yield "networks.pod", spec.networks.pod, f"{why} host has a route into: use 10.244.0.0/16"
     room = 2 ** max(NODE_POD_PREFIX - named["pod"].prefixlen, 0)
     if named["pod"].prefixlen > NODE_POD_PREFIX or room < len(spec.nodes):
-        why = f"too small: each of {len(spec.nodes)} nodes takes a /{NODE_POD_PREFIX}; use a /16"
+        why = f"too small: kube-controller-manager gives each of {len(spec.nodes)} nodes a"
+        why += f" /{NODE_POD_PREFIX}; use a /16"
         yield "networks.pod", spec.networks.pod, why
     if named["service"].prefixlen not in SERVICE_PREFIXES:
-        why = "kube-apiserver takes a /12 to a /27 for services: use 10.96.0.0/12"
+        why = "kube-apiserver takes no range larger than a /12, and kubeadm none smaller than a /28"
+        why += ": use 10.96.0.0/12"
         yield "networks.service", spec.networks.service, why
 
 

@@ -1,13 +1,16 @@
 """The keys of a lab spec, as pydantic models. Rules for several keys are in ``rules.py``."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
 from provisioner.model import Choice, Node, Role
 from provisioner.spec.fields import (
     AbsolutePath,
     Address,
+    CpuModel,
+    HostPath,
     HttpUrl,
     Label,
     LabName,
@@ -22,10 +25,29 @@ WORKER_MIB = 512
 SPEC_VERSION = 2
 
 
-class Section(BaseModel):
-    """Base class of the spec's parts: refuses unknown keys and does not convert values."""
+OWN_KEYS = "x-"
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+class Section(BaseModel):
+    """Base class of the spec's parts: refuses unknown keys and does not convert values.
+
+    Keys that begin with ``x-`` are the user's, such as for anchors of YAML.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        str_max_length=4096,
+        json_schema_extra={"patternProperties": {f"^{OWN_KEYS}": {}}},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_own_keys(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {k: v for k, v in data.items() if not str(k).startswith(OWN_KEYS)}
 
 
 class Kubernetes(Section):
@@ -155,7 +177,7 @@ class VagrantOptions(Section):
         default="qemu:///system",
         description="The libvirt to use; on another host: qemu+ssh://USER@HOST/system",
     )
-    cpu_model: str = Field(
+    cpu_model: CpuModel = Field(
         default="", description="A CPU model of QEMU; empty for all features of the host"
     )
     nested: bool = Field(default=False, description="Machines may run virtual machines themselves")
@@ -176,7 +198,7 @@ class VagrantOptions(Section):
         le=65536,
         description="Size of the disk for /var/lib/docker in GiB; 0 for none",
     )
-    synced_folder: str = Field(
+    synced_folder: HostPath = Field(
         default="", description="A folder of this host to copy to /vagrant on the machines"
     )
 
@@ -220,7 +242,7 @@ class Artifacts(Section):
         default="",
         description="Certificates (PEM) that downloads on this host trust in addition",
     )
-    overrides: dict[str, Any] = Field(
+    overrides: dict[str, JsonValue] = Field(
         default={}, description="Merged over the catalogue, roles/artifacts/defaults/main"
     )
 

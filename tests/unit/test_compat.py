@@ -4,12 +4,23 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 from typer.testing import CliRunner
 
 from provisioner import compat
 from provisioner.artifacts.offer import offers
+from provisioner.catalog.load import load_catalog
 from provisioner.cli import app
-from provisioner.compat import FACTS, LINES, OSES, RULES, broken_by, broken_on, conflicts_of
+from provisioner.compat import (
+    FACTS,
+    LINES,
+    OSES,
+    RULES,
+    broken_by,
+    broken_on,
+    conflicts_of,
+    follows,
+)
 from provisioner.errors import SpecError
 from provisioner.spec import parse_spec
 
@@ -35,6 +46,9 @@ IMPOSSIBLE = [
     ({"kubernetes": "1.31.14", "kubeadm_api": V2}, f"does not read v1beta2; use {V3}"),
     ({"kubernetes": "1.27.0", "kubeadm_api": V2}, f"does not read v1beta2; use {V3}"),
     ({"kubernetes": "1.20.2", "coredns": "1.11.3"}, "EndpointSlice v1, which"),
+    ({"kubernetes": "1.20.2", "cni_version": "0.4.0", "cni_plugin": "1.0.0"}, "CNI 0.4.0 at most"),
+    ({"kubernetes": "1.31.14", "cni_version": "1.0.0", "cni_plugin": "1.1.0"}, "CNI 1.0.0 at most"),
+    ({"kubernetes": "1.20.2", "kubernetes-dashboard": "2.7.0"}, "CronJobs of batch/v1"),
     ({**CENTOS7, "docker": "27.0.1"}, "docker 27.0.1 on centos7"),
     ({**CENTOS7, "runtime": "containerd"}, "runtime containerd on centos7"),
     ({**CENTOS7, "weave": "2.9.0"}, "Weave 2.9.0 on centos7"),
@@ -70,6 +84,9 @@ def test_every_rule_has_a_source_and_known_facts():
     [
         {**CENTOS7, "kubernetes": "1.31.14", "cri": "cri-dockerd", "kubeadm_api": V4},
         {**CENTOS7, "kubernetes": "1.20.2", "cri": "dockershim", "coredns": "1.10.1"},
+        {"kubernetes": "1.20.2", "cni_version": "0.4.0", "cni_plugin": "0.3.0"},
+        {"kubernetes": "1.20.2", "kubernetes-dashboard": "2.6.0"},
+        {"kubernetes": "1.21.0", "kubernetes-dashboard": "2.7.0"},
         {**CENTOS7, "weave": "2.8.10", "ansible_core": "2.16.19"},
         {**CENTOS7, "weave_iptables": "legacy"},
         {**CENTOS7, "weave_iptables": "auto"},
@@ -110,6 +127,26 @@ def test_every_impossible_pair_is_refused_in_a_spec(good, box, version):
     assert refused.value.exit_code == 2
     pattern = rf"kubernetes\.version = '{version}': Kubernetes {version} on {box}: .*; use 1\."
     assert re.search(pattern, refused.value.details)
+
+
+def test_a_pod_network_that_kubelet_cannot_read_is_refused_in_a_spec(good):
+    settings = {"cni_versions": ["1.0.0"]}
+    good["artifacts"]["overrides"] = {"artifacts_cni_flannel": {"settings": settings}}
+    with pytest.raises(SpecError) as refused:
+        parse_spec(good, "lab.yml", offers)
+    assert (
+        "cni.name = '1.0.0': oldest CNI version of the pod network 1.0.0" in refused.value.details
+    )
+
+
+def test_every_version_of_kubernetes_and_every_pod_network_says_which_cni_it_knows():
+    catalog = load_catalog({})
+    for kubernetes in catalog.of_kind("kubernetes"):
+        default = follows(kubernetes.version)["cni_version"]
+        assert kubernetes.settings["cni_version"] == default, kubernetes.version
+    for network in catalog.of_kind("cni"):
+        spoken = network.settings["cni_versions"]
+        assert spoken == sorted(spoken, key=Version), network.name
 
 
 def test_there_are_impossible_pairs():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-import yaml
+from ansible.parsing.dataloader import DataLoader
 
 from provisioner.artifacts.offer import offers
 from provisioner.inventory import Places, render_inventory, variables
@@ -36,7 +36,7 @@ def test_the_inventory_is_as_it_was(good, snapshot):
 def test_every_node_is_in_the_group_of_its_role(good):
     spec = parse_spec(good, "lab.yml", offers)
     text = render_inventory(spec, Traits(), ACCESS, PLACES)
-    cluster = yaml.safe_load(text)["cluster"]["children"]
+    cluster = DataLoader().load(text)["cluster"]["children"]
     assert list(cluster["control_plane"]["hosts"]) == ["master"]
     assert list(cluster["workers"]["hosts"]) == ["worker1", "worker2"]
 

@@ -6,7 +6,7 @@ import pytest
 from provisioner.artifacts.offer import offers
 from provisioner.errors import BusyError, UsageError
 from provisioner.event_log import read_events
-from provisioner.lab import Lab, all_labs, home
+from provisioner.lab import Lab, all_labs, cache, home
 from provisioner.spec import parse_spec
 
 
@@ -94,3 +94,22 @@ def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path):
     file = tmp_path / "run.jsonl"
     file.write_text('{"task": "a"}\n{"task": "b"}\n{"tas')
     assert [event["task"] for event in read_events(file)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "sign", ["{{ 1 }}", "a:b", "a,b", "$HOME", "%h", "a\nb", "it's", '"', "\\"]
+)
+@pytest.mark.parametrize("variable", ["KUBELAB_HOME", "KUBELAB_CACHE"])
+def test_a_folder_whose_name_means_something_to_a_program_is_refused(
+    variable, sign, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(variable, str(tmp_path / sign))
+    with pytest.raises(UsageError, match="cannot be used") as refused:
+        (home if variable == "KUBELAB_HOME" else cache)()
+    assert variable in refused.value.hint
+    assert "\n" not in refused.value.brief
+
+
+def test_a_folder_with_spaces_and_letters_of_any_language_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBELAB_HOME", str(tmp_path / "Häuser und Räume"))
+    assert home().name == "Häuser und Räume"

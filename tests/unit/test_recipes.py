@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-import yaml
+from ansible.parsing.dataloader import DataLoader
 
 from provisioner.artifacts.artifact_set import ArtifactSet
 from provisioner.artifacts.offer import offers
@@ -15,9 +15,18 @@ from provisioner.phases.artifacts import BuildArtifacts, TakeArtifacts
 from provisioner.phases.base import Done, Phase, run_recipe
 from provisioner.phases.cluster import RunPlaybook
 from provisioner.phases.host import InstallHostPackages
+from provisioner.phases.nodes import CompareNodes
 from provisioner.queries.plan import plan_of
 from provisioner.queries.status import status_of
-from provisioner.recipes import DESTROY, START, STOP, UP, restore_recipe, save_recipe
+from provisioner.recipes import (
+    DESTROY,
+    RECREATE_NETWORK,
+    START,
+    STOP,
+    UP,
+    restore_recipe,
+    save_recipe,
+)
 from provisioner.spec import parse_spec
 from tests.fakes import FakeProvider, Untouchable
 
@@ -53,7 +62,8 @@ def machines_of(tmp_path):
             Given(tmp_path) if isinstance(phase, BuildArtifacts | TakeArtifacts) else phase
             for phase in recipe
         ]
-        return [p for p in given if not isinstance(p, InstallHostPackages | RunPlaybook)]
+        apart = InstallHostPackages | RunPlaybook | CompareNodes
+        return [p for p in given if not isinstance(p, apart)]
 
     return machines_of
 
@@ -73,7 +83,7 @@ def test_up_makes_machines_and_writes_an_inventory_of_how_they_are_reached(conte
     said = {time.key: time.outcome for time in outcome.times}
     assert said["machines"] == "3 started"
     assert said["inventory"] == "written"
-    variables = yaml.safe_load(context.lab.inventory.read_text())["cluster"]["vars"]
+    variables = DataLoader().load(context.lab.inventory.read_text())["cluster"]["vars"]
     assert variables["ansible_ssh_private_key_file"] == str(context.provider.access.key)
 
 
@@ -168,3 +178,18 @@ def test_the_provider_of_a_profile_is_made_without_asking_this_host(good, monkey
     monkeypatch.setenv("PATH", "")
     context = make_context(Lab("embedded"), parse_spec(good, "lab.yml", offers))
     assert context.provider.name == "machine"
+
+
+@pytest.mark.parametrize("recipe", [UP, RECREATE_NETWORK])
+def test_up_ends_by_comparing_the_nodes_with_those_that_were_asked_for(recipe):
+    assert isinstance(recipe[-1], CompareNodes)
+
+
+def test_up_of_a_cluster_that_lacks_a_node_fails(context, monkeypatch):
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    found = [{"metadata": {"name": name}, "status": ready} for name in ("master", "worker2")]
+    monkeypatch.setattr("provisioner.checks.kubectl.Kubectl.get", lambda *_, **__: found)
+    monkeypatch.setattr("provisioner.phases.nodes.SETTLE_SECONDS", 0)
+    with pytest.raises(LabError) as refused:
+        run_recipe([CompareNodes()], context)
+    assert refused.value.details == "worker1: not in the cluster"

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from provisioner import report
-from provisioner.model import Finding
+from provisioner.errors import LabError
+from provisioner.model import Event, Finding
 from provisioner.phases.base import PhaseTime
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -156,3 +157,29 @@ def test_a_sentence_in_a_pipe_is_one_line():
         [sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert done.stdout.count("\n") == 1
+
+
+HOSTILE = "a [/] [red]b[/red] \x1b[31mc\x1b[0m \x1b[2J\x1b]0;title\x07d\x1b"
+SHOWN = "a [/] [red]b[/red] c "
+
+
+def test_what_a_host_said_controls_no_terminal_and_is_no_markup(monkeypatch):
+    text = io.StringIO()
+    for name in ("out", "err"):
+        console = Console(file=text, width=200, markup=getattr(report, name)._markup)
+        monkeypatch.setattr(report, name, console)
+    report.print_error(LabError(HOSTILE, HOSTILE, HOSTILE))
+    report.print_notice(HOSTILE)
+    report.print_findings([Finding("[/]", False, HOSTILE, hint=HOSTILE)])
+    assert "\x1b" not in text.getvalue()
+    assert text.getvalue().count(SHOWN) == 6
+    assert "[/]" in text.getvalue()
+
+
+def test_a_step_with_brackets_in_its_words_is_shown(monkeypatch):
+    text = io.StringIO()
+    progress = report.Progress(Console(file=text, width=200, markup=report.err._markup))
+    progress.PLAIN_SECONDS = -1
+    progress(Event("x", "Artifacts", "start"))
+    progress(Event("x", "fetch [/]", "start"))
+    assert "fetch [/]" in text.getvalue()

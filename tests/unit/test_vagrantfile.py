@@ -81,7 +81,7 @@ def test_a_fetched_box_has_its_public_name_address_and_sum():
     text = vagrantfile(spec, "kvm", box_of(spec))
     fetched = make_context(Lab("x"), spec).catalog.boxes["centos7"]
     assert 'config.vm.box = "centos/7"\n' in text
-    assert f"# Version {fetched.version}, " in text
+    assert f'# Version "{fetched.version}", ' in text
     way = 'File.exist?(fetched) ? "file:///cache/package.box" : '
     assert f'config.vm.box_url = {way}"{fetched.file.url}"\n' in text
     assert f'config.vm.box_download_checksum = "{fetched.file.sha256}"\n' in text

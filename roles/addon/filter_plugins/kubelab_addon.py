@@ -23,6 +23,17 @@ def objects(text: str, namespace: str, system: list[str], label: str, name: str)
     return found
 
 
+def without(items: list[Object], found: list[str]) -> list[Object]:
+    """The objects except those of the lines KIND NAMESPACE NAME, as kubectl's columns have them."""
+    there = {tuple(line.split()) for line in found}
+
+    def line(item: Object) -> tuple[str, str, str]:
+        metadata = item["metadata"]
+        return item["kind"], metadata.get("namespace", "<none>"), metadata["name"]
+
+    return [item for item in items if line(item) not in there]
+
+
 def types(items: list[Object]) -> list[str]:
     """Types of objects as kubectl takes them: KIND, or KIND.VERSION.GROUP."""
     found = set()
@@ -55,4 +66,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """All of them."""
-        return {"kubelab_objects": objects, "kubelab_types": types, "kubelab_in_order": in_order}
+        return {
+            "kubelab_objects": objects,
+            "kubelab_without": without,
+            "kubelab_types": types,
+            "kubelab_in_order": in_order,
+        }

@@ -1,7 +1,9 @@
-"""Filters that read the components of an artifact set's manifest."""
+"""Filters that read the components of an artifact set's manifest, and that quote values."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -36,9 +38,22 @@ def of_family(components: list[Component], key: str, facts: dict[str, Any]) -> A
     return {name: value for part in found for name, value in (part or {}).items()}
 
 
+def word(value: str) -> str:
+    """A value as one word of a command in a unit of systemd, whatever is in it."""
+    text = str(value)
+    if re.fullmatch(r"[\w@:/.,=+-]+", text, re.ASCII):
+        return text
+    # systemd reads the escapes of JSON; it also expands specifiers and variables.
+    return json.dumps(text, ensure_ascii=False).replace("%", "%%").replace("$", "$$")
+
+
 class FilterModule:
     """The filters, by name."""
 
     def filters(self) -> dict[str, Any]:
         """All of them."""
-        return {"kubelab_images": images, "kubelab_of_family": of_family}
+        return {
+            "kubelab_images": images,
+            "kubelab_of_family": of_family,
+            "kubelab_word": word,
+        }

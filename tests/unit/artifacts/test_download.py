@@ -224,3 +224,46 @@ def test_a_box_that_is_not_the_one_is_refused_and_not_kept(mirror, tmp_path, pat
         step.make(into, {}, lambda *_: None)
     assert mirror + path in str(refused.value)
     assert list(into.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../../../x", "/etc/x", "a/b", "..", ".", "", "x\n", ".hidden"])
+def test_a_file_is_not_written_outside_its_folder(mirror, tmp_path, name):
+    into = tmp_path / "a/b/c/into"
+    into.mkdir(parents=True)
+    files = {name: Download(url=f"{mirror}/file", sha256=SUM)}
+    with pytest.raises(LabError, match="not a file name"):
+        take(files, DownloadRoute(), tmp_path / "part", into, lambda *_: None)
+    assert not list(into.iterdir())
+    assert not (tmp_path / "a/x").exists()
+
+
+def archive(kind, name, target=""):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, target
+        tar.addfile(info)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        (tarfile.REGTYPE, "../outside"),
+        (tarfile.REGTYPE, "a/../../outside"),
+        (tarfile.SYMTYPE, "link", "../../../../../../etc/passwd"),
+        (tarfile.SYMTYPE, "link", "/etc/passwd"),
+        (tarfile.LNKTYPE, "link", "../../outside"),
+        (tarfile.CHRTYPE, "device"),
+    ],
+)
+def test_a_member_of_an_archive_does_not_lead_out_of_it(tmp_path, monkeypatch, member):
+    came = tmp_path / "came"
+    came.write_bytes(archive(*member))
+    monkeypatch.setattr(download, "fetch", lambda *_: came)
+    into = tmp_path / "deep/into"
+    into.mkdir(parents=True)
+    files = {"release": Download(url="https://example.org/x.tgz", sha256=SUM, unpack=True)}
+    with pytest.raises(LabError, match="leads out of its folder"):
+        take(files, DownloadRoute(), tmp_path, into, lambda *_: None)
+    assert not (tmp_path / "deep/outside").exists()

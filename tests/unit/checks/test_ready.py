@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from provisioner.checks.ready import wait_for_nodes
+from provisioner.checks.ready import wait_for_all, wait_for_nodes
 from provisioner.errors import CommandError, LabError
 
 SINCE = 1_700_000_000.0
@@ -60,3 +60,23 @@ def test_an_api_that_does_not_answer_is_told_as_such():
 
 def test_a_node_that_is_not_in_the_cluster_is_not_waited_for():
     wait_for_nodes(FakeKubectl(one=(True, 1)), ["one", "reset"], SINCE, 0)
+
+
+def test_all_nodes_that_were_asked_for_are_there():
+    wait_for_all(FakeKubectl(one=(True, -9), two=(True, -9)), ["two", "one"], 0)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"), [({}, "two: not in the cluster"), ({"two": (False, 1)}, "two: not Ready")]
+)
+def test_a_node_that_was_asked_for_and_is_missing_is_named(nodes, said):
+    with pytest.raises(LabError, match="lacks nodes of the spec") as caught:
+        wait_for_all(FakeKubectl(one=(True, 1), **nodes), ["one", "two"], 0)
+    assert caught.value.details == said
+    assert "kubelab up" in caught.value.hint
+
+
+def test_an_api_that_does_not_answer_has_no_nodes():
+    with pytest.raises(LabError, match="lacks nodes") as caught:
+        wait_for_all(Silent(), ["one"], 0)
+    assert "the API server does not answer: connection refused" in caught.value.details

@@ -64,6 +64,28 @@ def test_the_flag_allows_nothing_else(change):
     assert "runtime" in refused.value.details
 
 
+def test_the_order_of_nodes_does_not_matter(change, good):
+    more = {"name": "worker3", "role": "worker", "address": "10.77.0.13"}
+    change(nodes=good["nodes"][::-1])
+    change(nodes=[more, *good["nodes"]])
+
+
+@pytest.mark.parametrize(
+    ("index", "parts", "said"),
+    [
+        (1, {"name": "worker9"}, "nodes: worker1 is left out"),
+        (1, {"address": "10.77.0.99"}, "nodes: worker1.address was 10.77.0.11"),
+        (0, {"memory_mib": 8192}, "nodes: master.memory_mib was "),
+    ],
+)
+def test_a_node_that_changed_is_named(change, good, index, parts, said):
+    nodes = [{**node} for node in good["nodes"]]
+    nodes[index] |= parts
+    with pytest.raises(SpecError, match="from another spec") as refused:
+        change(nodes=nodes[::-1])
+    assert said in refused.value.details
+
+
 def test_more_workers_need_no_flag(change, good):
     more = {"name": "worker3", "role": "worker", "address": "10.77.0.13"}
     change(nodes=[*good["nodes"], more])

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 
 from provisioner.artifacts.artifact_set import ArtifactSet
 from provisioner.artifacts.offer import offers
@@ -25,7 +26,7 @@ def written(tmp_path):
         context = make_context(lab, spec, lambda _: None)
         context = replace(context, artifacts=ArtifactSet(tmp_path / "sets/key", None, ()))
         WriteInventory().run(context)
-        return yaml.safe_load(lab.inventory.read_text())["cluster"]["vars"]
+        return DataLoader().load(lab.inventory.read_text())["cluster"]["vars"]
 
     return written
 

@@ -46,6 +46,13 @@ def test_a_page_without_a_login_is_told_always():
         assert "has no login" in said[0]
 
 
+def test_a_url_that_nothing_forwards_and_a_certificate_of_its_own_are_told():
+    assert any("without --print" in said for said in page().warnings("", forwarded=False))
+    assert not list(page("NodePort").warnings("viewer", forwarded=False))
+    secure = Page("kubernetes-dashboard", "ClusterIP", "https", 443, 0, True)
+    assert any("the browser warns" in said for said in secure.warnings("viewer"))
+
+
 def test_a_load_balancer_that_is_not_there_is_told():
     assert "pending" in next(iter(page("LoadBalancer").warnings("")))
 
@@ -59,12 +66,32 @@ def test_a_page_without_its_images_is_refused_with_what_to_give(good, name):
     assert "{path: FILE, sha256: SUM}" in refused.value.details
 
 
+def test_an_old_cluster_gets_the_dashboard_that_fits_it_or_a_refusal(good):
+    good["dashboard"] = "kubernetes-dashboard"
+    with pytest.raises(SpecError) as refused:
+        parse_spec(good, "lab.yml", offers)
+    assert "CronJobs of batch/v1" in refused.value.details
+    # As docs/dashboard.md has it.
+    file = {"source": "file", "path": "/d.tar", "sha256": "0" * 64}
+    image = {"tag": "v2.6.0", "archive": "kubernetes-dashboard-2.6.0/file"}
+    good["artifacts"]["overrides"] = {
+        "artifacts_builds": {"kubernetes-dashboard-2.6.0": file, "metrics-scraper-1.0.8": file},
+        "artifacts_dashboard_kubernetes_dashboard": {
+            "version": "2.6.0",
+            "images": {"dashboard": image},
+        },
+    }
+    spec = parse_spec(good, "lab.yml", offers)
+    order = order_of(spec, workshop_of(spec.artifacts))
+    assert ("kubernetes-dashboard", "2.6.0") in {(c.name, c.version) for c in order.components}
+
+
 def test_the_short_form_is_the_long_one_and_is_in_the_schema(good):
     good["dashboard"] = "kube-web-view"
     found = parse_spec(good, "lab.yml", offers).dashboard
     assert (found.name, found.exposure, found.node_port) == ("kube-web-view", "ClusterIP", 0)
     forms = LabSpec.model_json_schema()["properties"]["dashboard"]["anyOf"]
-    assert {"type": "string"} in forms
+    assert "string" in [form.get("type") for form in forms]
 
 
 def test_archives_of_a_dashboard_leave_the_cluster_as_it_is(good):

@@ -1,5 +1,6 @@
 """The plan of CentOS 7: whole, and nothing is touched for it."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -104,6 +105,18 @@ def test_a_box_without_a_sum_is_told_as_such(without_sum):
 def test_up_refuses_a_box_without_a_sum_before_anything_is_made(without_sum):
     with pytest.raises(SpecError, match=r"artifacts_boxes\.centos7\.file\.sha256"):
         CheckRequest().run(without_sum)
+
+
+def test_a_file_that_is_no_archive_is_refused_as_up_would(good, tmp_path):
+    junk = tmp_path / "headlamp.tar"
+    junk.write_text("junk")
+    build = {"path": str(junk), "sha256": hashlib.sha256(b"junk").hexdigest()}
+    good["dashboard"] = "headlamp"
+    good["artifacts"]["overrides"] = {"artifacts_builds": {"headlamp-0.44.0": build}}
+    spec = parse_spec(good, "lab.yml", offers)
+    with pytest.raises(SpecError, match=r"headlamp-0\.44\.0\.path: .*headlamp\.tar") as refused:
+        plan_of(make_context(Lab("junk"), spec, lambda _: None))
+    assert "not an image archive" in refused.value.details
 
 
 def test_up_takes_the_profile_as_it_is(context):

@@ -1,5 +1,7 @@
 """Made-up manifests of artifact sets, and the variables of roles that read them."""
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 # Only once in a process, and without it no lookup is found.
 init_plugin_loader()
 VERSIONS = {
-    "1.20.2": ("kubeadm.k8s.io/v1beta2", "dockershim"),
-    "1.31.4": ("kubeadm.k8s.io/v1beta4", "cri-dockerd"),
-    "1.31.14": ("kubeadm.k8s.io/v1beta4", "cri-dockerd"),
+    "1.20.2": ("kubeadm.k8s.io/v1beta2", "dockershim", "0.4.0"),
+    "1.31.4": ("kubeadm.k8s.io/v1beta4", "cri-dockerd", "1.0.0"),
+    "1.31.14": ("kubeadm.k8s.io/v1beta4", "cri-dockerd", "1.0.0"),
 }
 
 
@@ -28,12 +30,12 @@ def images(repository: str = "kubelab.local", **tags: str) -> dict[str, Any]:
 
 def manifest(version: str = "1.20.2", *more: dict[str, Any]) -> dict[str, Any]:
     """What a set of this version has, with flannel and docker; and more components."""
-    api, cri = VERSIONS[version]
+    api, cri, cni = VERSIONS[version]
     kubernetes = {
         "kind": "kubernetes",
         "name": "kubernetes",
         "version": version,
-        "settings": {"kubeadm_api": api, "cri": cri},
+        "settings": {"kubeadm_api": api, "cri": cri, "cni_version": cni},
         "images": images(pause="3.2", coredns="1.10.1", etcd="3.4.23-0"),
     }
     docker = {
@@ -65,8 +67,8 @@ def read(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text()) or {}
 
 
-def variables(*roles: str) -> dict[str, Any]:
-    """Defaults and variables of roles, those of the role common among them."""
+@functools.cache
+def _variables(*roles: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for role in ("common", *roles):
         for part in ("defaults", "vars"):
@@ -78,6 +80,11 @@ def variables(*roles: str) -> dict[str, Any]:
                 found |= read(path) if path.is_file() else {}
         filter_loader.add_directory(str(ROLES / role / "filter_plugins"))
     return found
+
+
+def variables(*roles: str) -> dict[str, Any]:
+    """Defaults and variables of roles, those of the role common among them."""
+    return copy.deepcopy(_variables(*roles))
 
 
 def templar(*roles: str, **more: Any) -> Templar:

@@ -47,6 +47,25 @@ def test_a_namespace_of_the_system_is_not_made():
     ]
 
 
+WRITTEN = """
+apiVersion: v1
+kind: Secret
+metadata: {name: key, namespace: hello, annotations: {kubelab/written-by: hello}}
+"""
+
+
+@pytest.mark.parametrize(("found", "applied"), [([], 4), (["Secret   hello   key"], 3)])
+def test_what_a_controller_writes_to_is_created_and_never_applied_again(found, applied):
+    given = {"addon_name": "hello", "addon_namespace": "hello"}
+    given |= {"addon_manifest": f"{DEPLOYMENT}---{WRITTEN}", "addon_found": {"stdout_lines": found}}
+    asked = templar("addon", **given)
+    assert [item["kind"] for item in asked.template("{{ addon_created }}")] == ["Secret"]
+    assert len(asked.template("{{ addon_applied_list }}")["items"]) == applied
+    # What an earlier call of the role found is not taken for this one's.
+    skipped = templar("addon", **given | {"addon_found": {"skipped": True}})
+    assert len(skipped.template("{{ addon_applied_list }}")["items"]) == 4
+
+
 def test_addons_come_after_those_that_they_require():
     given = [
         {"name": "a", "requires": ["c", "flannel"]},

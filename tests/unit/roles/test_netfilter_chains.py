@@ -32,12 +32,14 @@ def chains():
 
 def test_our_chains_go_with_the_rules_that_lead_into_them(chains):
     nat, _ = chains.tables(SAVED)
-    ours, wanted = chains.change(nat[1], ("KUBE-", "CNI-"))
+    ours, rules, wanted = chains.change(nat[1], ("KUBE-", "CNI-"))
     assert ours == ["KUBE-SERVICES", "KUBE-SEP-X"]
+    lead = 'PREROUTING -m comment --comment "kubernetes -j KUBE-SERVICES portals" -j KUBE-SERVICES'
+    assert rules == [f"-A {lead}"]
     assert wanted == [
         ":KUBE-SERVICES - [0:0]",
         ":KUBE-SEP-X - [0:0]",
-        '-D PREROUTING -m comment --comment "kubernetes -j KUBE-SERVICES portals" -j KUBE-SERVICES',
+        f"-D {lead}",
         "-X KUBE-SERVICES",
         "-X KUBE-SEP-X",
     ]
@@ -46,4 +48,21 @@ def test_our_chains_go_with_the_rules_that_lead_into_them(chains):
 def test_a_table_without_ours_is_left_alone(chains):
     name, lines = chains.tables(SAVED)[1]
     assert name == "filter"
-    assert chains.change(lines, ("KUBE-",)) == ([], [])
+    assert chains.change(lines, ("KUBE-",), ["weave"], ["of weave"]) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("rule", "ours"),
+    [
+        ("-A FORWARD -o weave -j DROP", True),
+        ("-A FORWARD -i weave ! -o weave -j ACCEPT", True),
+        ("-A FORWARD ! -i weave -j ACCEPT", True),
+        ('-A INPUT -p tcp -m comment --comment "of weave" -j DROP', True),
+        ('-A INPUT -m comment --comment "-i weave is of weave, too" -j DROP', False),
+        ("-A FORWARD -o weave0 -j DROP", False),
+        ("-A FORWARD -o docker0 -j DROP", False),
+    ],
+)
+def test_a_rule_is_known_by_its_link_and_by_its_whole_comment(chains, rule, ours):
+    found = chains.change([":FORWARD ACCEPT [0:0]", rule], [], ["weave"], ["of weave"])
+    assert found == (([], [rule], ["-D" + rule[2:]]) if ours else ([], [], []))

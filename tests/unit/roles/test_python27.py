@@ -76,9 +76,10 @@ def test_our_modules_run_under_python_2_7(run, tmp_path):
         "docker_config": {"settings": {"log-driver": "json-file"}},
         "docker_images": {"folders": [str(tmp_path)]},
         "kernel_settings": {"modules": [], "sysctls": {}},
-        "netfilter_chains": {"prefixes": ["NOT-THERE-"]},
+        "netfilter_chains": {"prefixes": ["NOT-THERE-"], "links": ["not-there"]},
         "service_current": {"name": "not-there.service", "files": [str(tmp_path)]},
         "storage_volume": {"disk": "not-there", "mount": str(tmp_path / "x"), "filesystem": "xfs"},
+        "workloads_ready": {"kubectl": ["false"], "namespace": "x", "timeout": 0},
     }
     own = {path.stem for path in OWN}
     tasks = [{"name": name, name: arguments[name], "ignore_errors": True} for name in sorted(own)]

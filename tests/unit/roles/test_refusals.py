@@ -72,6 +72,13 @@ def test_a_set_of_an_older_kubelab_is_refused(play):
     )
 
 
+@pytest.mark.parametrize("name", ["workers", "cluster"])
+def test_a_host_with_the_name_of_a_group_is_refused(play, name):
+    said = play("common", hosts=("a", name, "b"))
+    assert "hosts and groups of the same name" in said
+    assert f"Rename the host {name}." in said
+
+
 def test_a_host_without_old_names_passes(play):
     assert "failed=0" in play("common", {"kubernetes_version": "1.20.2"}, code=0)
 

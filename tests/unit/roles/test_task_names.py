@@ -11,7 +11,7 @@ from tests.unit.roles.manifests import ROLES
 VERBS = set(
     """
     Allow Apply Check Clean Clear Compare Configure Connect Copy Create Delete Destroy
-    Disable Drain Empty Exclude Explain Find Initialise Install Join List Load
+    Disable Drain Empty Exclude Find Initialise Install Join List Load
     Mount Open Pack Ping Prepare Read Record Refuse Reload Remove Report Reset Retire Run
     Serve Set Start Stop Synchronise Trust Uncordon Unpack Wait Write
     """.split()  # noqa: SIM905

@@ -1,11 +1,12 @@
 import copy
 
 import pytest
+import yaml
 
 from provisioner.artifacts.offer import offers
 from provisioner.errors import SpecError
 from provisioner.lab import profiles
-from provisioner.spec import LabSpec, parse_spec, read_spec
+from provisioner.spec import LabSpec, parse_spec, read_spec, read_stored
 
 
 def refusal(data) -> SpecError:
@@ -42,6 +43,12 @@ FAULTS = [
     (("kubernetes", "version"), 1.20, "kubernetes.version", "quotes"),
     (("nodes", 1, "name"), "master", "nodes[1].name", "already used by nodes[0]"),
     (("nodes", 1, "name"), "worker_1", "nodes[1].name", "DNS label"),
+    (("nodes", 1, "name"), "workers", "nodes[1].name", "a group of hosts in the inventory"),
+    (("nodes", 1, "name"), "cluster", "nodes[1].name", "a group of hosts in the inventory"),
+    (("nodes", 1, "name"), "all", "nodes[1].name", "Ansible's word for every host"),
+    (("nodes", 1, "name"), "ungrouped", "nodes[1].name", "Ansible's word"),
+    (("nodes", 0, "name"), "localhost", "nodes[0].name", "name for itself"),
+    (("nodes", 0, "name"), "ip6-allnodes", "nodes[0].name", "/etc/hosts"),
     (("nodes", 2, "address"), "10.77.0.11", "nodes[2].address", "already used by nodes[1]"),
     (("nodes", 2, "address"), "10.78.0.12", "nodes[2].address", "outside networks.node"),
     (("nodes", 2, "address"), "10.77.0.1", "nodes[2].address", "host's own"),
@@ -57,6 +64,18 @@ FAULTS = [
     (("networks", "service"), "10.244.0.0/16", "networks.service", "overlaps networks.pod"),
     (("networks", "pod"), "10.244.0.0/23", "networks.pod", "too small"),
     (("networks", "service"), "10.96.0.0/30", "networks.service", "/12"),
+    (
+        ("networks", "service"),
+        "10.96.0.0/29",
+        "networks.service",
+        "kubeadm none smaller than a /28",
+    ),
+    (("networks", "service"), "10.0.0.0/11", "networks.service", "kube-apiserver takes no range"),
+    (("networks", "pod"), "10.244.0.0", "networks.pod", "without a prefix length"),
+    (("artifacts", "proxy"), "http://{{ lookup('pipe', 'id') }}", "artifacts.proxy", "%7B"),
+    (("artifacts", "registry_mirror"), "http://a/\x00", "artifacts.registry_mirror", "%00"),
+    (("artifacts", "mirrors"), {"https://a/b": 'http://c/"d'}, "artifacts.mirrors", "%22"),
+    (("artifacts", "overrides"), {"artifacts_builds": {1, 2}}, "artifacts.overrides", "JSON"),
     (("networks", "node"), "10.77.0.0/30", "networks.node", "too small"),
     (("networks", "node"), "10.77.0.1/24", "networks.node", "10.77.0.0/24"),
     (("networks", "node"), "172.17.0.0/24", "networks.node", "docker"),
@@ -120,3 +139,21 @@ def test_the_schema_names_every_key():
     schema = LabSpec.model_json_schema()
     assert set(schema["properties"]) == set(LabSpec.model_fields)
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("notation", ["10.244.0.0/255.255.0.0", "10.244.0.0/016"])
+def test_a_network_has_one_notation_whatever_it_was_written_in(good, notation):
+    good["networks"]["pod"] = notation
+    assert parse_spec(good, "lab.yml", offers).networks.pod == "10.244.0.0/16"
+
+
+def test_the_smallest_range_of_services_that_kubeadm_takes_is_taken(good):
+    good["networks"]["service"] = "10.96.0.0/28"
+    assert parse_spec(good, "lab.yml", offers).networks.service == "10.96.0.0/28"
+
+
+def test_a_stored_lab_with_a_name_that_is_refused_today_can_still_be_ended(good, tmp_path):
+    good["nodes"][1]["name"] = "workers"
+    file = tmp_path / "lab.yml"
+    file.write_text(yaml.safe_dump(good))
+    assert [node.name for node in read_stored(file).spec.nodes][1] == "workers"

@@ -1,0 +1,3 @@
+#!/bin/sh
+# A plugin that answers with what is no result.
+echo "nonsense of the stand-in"
