@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from provisioner.errors import SpecError
 from provisioner.inventory import Places, render_inventory, variables
 from provisioner.lab import Lab
-from provisioner.model import Access, Traits
+from provisioner.model import Access, PublishedBox, Traits
 from provisioner.render import BoxFile, VagrantLab, render_vagrantfile
 from provisioner.spec import Offer, VagrantOptions, parse_spec, read_stored
 from tests.unit.roles.manifests import images, manifest, render
@@ -95,7 +95,8 @@ def check_vagrantfile(spec):
     options = spec.provider
     if not isinstance(options, VagrantOptions):
         return
-    box = BoxFile(options.box.name, f"file:///{options.box.name}")
+    name = options.box.name
+    box = BoxFile(name, Path(f"/{name}"), PublishedBox(name, name, f"https://{name}", name))
     text = render_vagrantfile(
         VagrantLab(
             *(spec.name, spec.machines, IPv4Network(spec.networks.node), "kvm", box),
