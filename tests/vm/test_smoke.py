@@ -103,7 +103,7 @@ class TestOneMachine:
 
     def test_the_name_was_there_before_vagrant_looked_for_it(self, vm):
         hosts = vm.ssh("solo", "cat /etc/hosts")
-        # The box has one line for it, which has the node's address by now. Vagrant's has the name twice.
+        # The line of the box has the node's address by now. Vagrant's own has the name twice.
         assert "10.83.0.10 solo\n" in hosts
         assert "solo solo" not in hosts
         assert "127.0.1.1" not in hosts
