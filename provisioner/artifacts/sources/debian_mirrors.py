@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from provisioner.errors import LabError
 from provisioner.shell import run
 
 ASK_MIRRORS = (
-    *("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"),
+    *("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)"),
     "Created-By: Packages",
 )
 # A mirror for hosts whose apt knows none of Debian, like Ubuntu. A package has Debian's keys there.
@@ -46,10 +46,18 @@ def _own_suite() -> str:
     return release.get("VERSION_CODENAME", "") if release["ID"] == "debian" else ""
 
 
+def _debians(lines: Iterable[str]) -> Iterator[Mirror]:
+    """The mirrors of Debian itself: others, like docker's, name repositories by its suites."""
+    for line in lines:
+        # A repository without suites has no component. apt knows the origin from the list on.
+        uri, suite, component, origin, *_ = [*line.split(), "", "", "", ""]
+        if component == "main" and origin in ("Debian", "", "$(ORIGIN)"):
+            yield Mirror(uri, suite)
+
+
 def _of_apt(suite: str) -> Iterator[Mirror]:
     """The mirrors of this host's apt for a suite; those of its own suite have the others, too."""
-    found = {tuple(line.split()) for line in run(ASK_MIRRORS, hint=RETRY).stdout.splitlines()}
-    known = [Mirror(*words) for words in sorted(found) if len(words) == 2]
+    known = sorted(set(_debians(run(ASK_MIRRORS, hint=RETRY).stdout.splitlines())))
     if same := [mirror for mirror in known if mirror.suite.startswith(suite)]:
         yield from same
     elif own := _own_suite():

@@ -9,7 +9,7 @@ APT = """#!/bin/sh
 echo "apt-get $*" >> "$CALLS"
 [ -z "$DEAD" ] || { echo "E: Could not resolve the mirror"; exit 100; }
 case "$*" in
-  *indextargets*) echo "mirror-uri bookworm";;
+  *indextargets*) echo "mirror-uri bookworm main Debian";;
   *" source "*) touch tool_1.dsc;;
   *" download "*) touch a.deb b.deb;;
 esac

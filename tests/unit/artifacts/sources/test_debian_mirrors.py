@@ -20,9 +20,10 @@ def host(tmp_path, monkeypatch):
     """A host of a distribution, whose apt has mirrors for these suites."""
 
     def make(*suites, like="debian"):
-        lines = "".join(f'echo "{uri} {suite}{end}"\n' for suite in suites for uri, end in POCKETS)
+        known = [f"{uri} {suite}{end} main Debian" for suite in suites for uri, end in POCKETS]
+        lines = "".join(f'echo "{line}"\n' for line in known)
         if suites:
-            lines += f'echo "{OWN} {suites[0]}-backports"\n'
+            lines += f'echo "{OWN} {suites[0]}-backports main Debian Backports"\n'
         (tmp_path / "apt-get").write_text(f"#!/bin/sh\n{lines}")
         (tmp_path / "apt-get").chmod(stat.S_IRWXU)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -90,3 +91,17 @@ def test_lists_are_fetched_where_there_are_none(host, tmp_path):
 def test_the_keys_come_with_the_packages_to_build():
     assert "debian-archive-keyring" in load_catalog({}).host_packages["apt"].build
     assert Path("/usr/share/keyrings") == debian_mirrors.KEYRING.parent
+
+
+def test_others_that_call_themselves_by_a_suite_of_debian_are_left_out(host, tmp_path):
+    host("trixie")
+    others = (
+        "http://one.lan trixie stable Docker",
+        "http://two.lan trixie main Artifactory",
+        "file:/srv/debs ./",
+    )
+    fresh = "http://new.lan trixie main"
+    with (tmp_path / "apt-get").open("a") as apt:
+        apt.writelines(f'echo "{line}"\n' for line in (*others, fresh))
+    uris = {mirror.uri for mirror in mirrors_known("bookworm")}
+    assert uris == {OWN, SAFE, "http://new.lan"}
