@@ -16,7 +16,7 @@ from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
 # From a spec to machines that run, with an inventory of them.
 MACHINES: list[Phase] = [
     CheckHost(),
-    InstallHostPackages(),
+    InstallHostPackages(ask=True),
     SaveSpec(),
     BuildArtifacts(),
     WakeControlPlane(),

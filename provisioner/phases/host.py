@@ -60,9 +60,14 @@ class CheckHost(Phase):
 
 @dataclass
 class InstallHostPackages(Phase):
-    """Install the host packages for builds, for the provider, and for the groups in ``more``."""
+    """Install the host packages for builds, for the provider, and for the groups in ``more``.
+
+    With ``ask`` the provider's questions come again: some were open without the packages, such as
+    whether the distribution's Vagrant and its plugin work together.
+    """
 
     more: tuple[str, ...] = ()
+    ask: bool = False
     key = "host-packages"
     title = "Host packages"
 
@@ -78,8 +83,11 @@ class InstallHostPackages(Phase):
 
         Raises:
             CommandError: the package manager failed.
+            HostError: what was installed does not serve.
         """
         packages = self._missing(context)
         for line in install_packages(packages):
             context.listen(Event(self.key, "install", "progress", detail=line[:60]))
+        if self.ask:
+            refuse(context.provider.probe())
         return Done(f"installed {', '.join(packages)}")

@@ -181,3 +181,17 @@ def test_the_doctor_blames_no_program_that_packages_bring(context, host):
     assert [finding.name for finding in _probe(context, USES)] == ["root"]
     InstallHostPackages().run(context)
     assert [finding.name for finding in _probe(context, USES)] == [PROGRAMS, "root"]
+
+
+def test_what_packages_brought_is_asked_for_once_they_are_there(context, host):
+    phase = InstallHostPackages(ask=True)
+    context.provider.findings = [Finding("vagrant", False, "vagrant 2.3.7: known to break")]
+    with pytest.raises(HostError, match="known to break"):
+        phase.run(context)
+    assert not phase.needed(context)
+    context.provider.findings = [Finding("vagrant", True, "vagrant 2.3.4")]
+    (host / "installed").write_text("")
+    assert phase.run(context).said.startswith("installed ")
+    (host / "installed").write_text("")
+    context.provider.findings = [Finding("vagrant", False, "vagrant 2.3.7: known to break")]
+    assert InstallHostPackages().run(context).said.startswith("installed ")
