@@ -4,6 +4,7 @@ import hashlib
 import io
 import tarfile
 import threading
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -68,6 +69,8 @@ class Mirror(BaseHTTPRequestHandler):
         pass
 
 
+# gzip writes the time into it.
+@cache
 def packed():
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
