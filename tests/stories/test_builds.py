@@ -42,7 +42,10 @@ def entries(env):
     return json.loads(done.stdout)["entries"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGKILL, -9), pytest.param(signal.SIGINT, 130, marks=pytest.mark.extended)],
+)
 def test_a_build_that_is_stopped_leaves_no_process_and_no_mount(tmp_path, number, code):
     env = {**os.environ, "KUBELAB_CACHE": str(tmp_path / "cache"), "KUBELAB_HOME": str(tmp_path)}
     with (tmp_path / "log").open("wb") as log:

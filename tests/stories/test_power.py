@@ -13,6 +13,7 @@ from provisioner.providers.nspawn.cgroups import groups_of
 from tests.labs import Lab
 
 
+@pytest.mark.extended
 @pytest.mark.lab("default")
 def test_after_all_that_a_reboot_of_the_host_ends_start_brings_it_back(lab, monkeypatch):
     """Every process of the machines dies, and all that only the kernel knew of them is gone."""

@@ -41,6 +41,7 @@ def machine_of(lab, node):
     )
 
 
+@pytest.mark.extended
 def test_a_machine_that_does_not_answer_is_named_and_mended_by_the_next_up(lab):
     machine = machine_of(lab, WORKER)
     # Its process 1: without systemd-nspawn itself a machine would go on.
