@@ -71,6 +71,13 @@ ON_SLOW_MACHINES: Mapping[str, Any] = {
     # Housekeeping every ten seconds takes a sixth of the processor time of an idle kubelet.
     "kubernetes_kubelet_extra_args": "--housekeeping-interval=1m",
 }
+# Of machines that are not slow. By default kubelet looks at its node every ten seconds, and a node
+# that has just got its network waits for that look. What did not change is reported as seldom as
+# before.
+KUBELET_LOOKS: Mapping[str, str] = {
+    "nodeStatusUpdateFrequency": "2s",
+    "nodeStatusReportFrequency": "5m0s",
+}
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,9 @@ def _access_variables(access: Access, traits: Traits) -> dict[str, Any]:
 
 
 def _traits_variables(traits: Traits, runtime: str) -> dict[str, Any]:
-    found: dict[str, Any] = dict(ON_SLOW_MACHINES) if traits.slowness >= SLOW else {}
-    kubelet: dict[str, Any] = {"runtimeRequestTimeout": "15m0s"} if found else {}
+    slow = traits.slowness >= SLOW
+    found: dict[str, Any] = dict(ON_SLOW_MACHINES) if slow else {}
+    kubelet: dict[str, Any] = {"runtimeRequestTimeout": "15m0s"} if slow else dict(KUBELET_LOOKS)
     if not traits.own_swap:
         found["node_swap_off"] = False
         kubelet["failSwapOn"] = False
@@ -130,8 +138,7 @@ def _traits_variables(traits: Traits, runtime: str) -> dict[str, Any]:
         # All machines share the host's disk, which other programs may have nearly filled.
         kubelet["evictionHard"] = {"nodefs.available": "1Gi", "memory.available": "100Mi"}
         kubelet["imageGCHighThresholdPercent"] = 100
-    if kubelet:
-        found["kubernetes_kubelet_config"] = kubelet
+    found["kubernetes_kubelet_config"] = kubelet
     if traits.shared_kernel:
         # The host owns connection tracking: its limits cannot be set from inside a machine.
         found["control_plane_kube_proxy_config"] = {"conntrack": {"maxPerCore": 0}}

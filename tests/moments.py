@@ -22,7 +22,7 @@ MOMENTS = {
     "facts": Moment("Gathering Facts"),
     "runtime": Moment("runtime : Start docker"),
     "init": Moment(
-        "control_plane : Run kubeadm init",
+        "control_plane : Wait for kubeadm init",
         node="master",
         # Half of it: certificates and manifests are written, and no pod runs yet.
         sign="test -e /etc/kubernetes/manifests/etcd.yaml",

@@ -59,6 +59,8 @@ def test_slow_machines_get_time_and_keep_what_else_they_are(found):
     assert slow["join_token_ttl"] == "1h"
     kubelet = slow["kubernetes_kubelet_config"]
     assert kubelet == {"runtimeRequestTimeout": "15m0s", "failSwapOn": False}
+    # A look costs them too much.
+    assert found(Traits())["kubernetes_kubelet_config"]["nodeStatusUpdateFrequency"] == "2s"
     assert "control_plane_init_timeout" not in found(Traits(slowness=1))
 
 

@@ -18,6 +18,8 @@ from provisioner.errors import HostError, LabError
 TOP = "kubelab"
 ROOT = Path("/sys/fs/cgroup")
 FREEZE_SECONDS = 10.0
+# The most that the kernel takes, in cgroup v1 and v2.
+HEAVIEST = {"cpu.shares": 262144, "cpu.weight": 10000}
 NEEDED = {"cpu", "memory", "pids", "devices", "cpuset"}
 
 
@@ -85,6 +87,8 @@ class MachineGroup:
         for name, value in limits.items():
             if (path / name).is_file():
                 (path / name).write_text(value)
+        for group in (path.parent, path.parent.parent):
+            _weigh(group)
 
     def processes(self) -> set[int]:
         """The ids of all processes of the machine, in whatever group below it they are."""
@@ -195,6 +199,18 @@ class MachineGroup:
         for path in self.paths():
             for parent in (path.parent, path.parent.parent):
                 _rmdir(parent)
+
+
+def _weigh(group: Path) -> None:
+    """Let a group weigh as much as the groups below it together, where processors are short.
+
+    By default all machines of all labs together would get what one process of the host gets.
+    """
+    for name in ("cpu.shares", "cpu.weight"):
+        if (group / name).is_file():
+            weights = (_read(below / name) for below in group.iterdir() if below.is_dir())
+            total = sum(int(weight or 0) for weight in weights)
+            (group / name).write_text(f"{min(total, HEAVIEST[name])}")
 
 
 def groups_of(lab: str) -> list[MachineGroup]:

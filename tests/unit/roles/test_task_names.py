@@ -37,6 +37,14 @@ def test_a_name_is_a_verb_and_an_object(path):
         assert not re.match(r"(it|them|this|what is)\b", rest), item["name"]
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROLES.parent)))
+def test_a_task_that_tries_again_waits_whole_seconds(path):
+    """Ansible cuts a fraction off: a delay of 0.5 is none, and its tries are over in a moment."""
+    for item in named(yaml.safe_load(path.read_text())):
+        if "until" in item:
+            assert isinstance(item["delay"], int) and item["delay"] >= 1, item["name"]
+
+
 def test_every_verb_is_used():
     used = {
         item["name"].partition(" ")[0]

@@ -62,6 +62,25 @@ def test_removing_takes_the_empty_parents_along_and_leaves_other_labs(places):
     assert not (places[1] / cgroups.TOP).exists()
 
 
+@pytest.mark.parametrize(("file", "most"), [("cpu.shares", 262144), ("cpu.weight", 10000)])
+def test_a_lab_weighs_as_much_as_its_machines_together(places, file, most):
+    weights = {"cpu.shares": 1024, "cpu.weight": 100}
+    nodes = [MachineGroup("lab", name) for name in ("one", "two")] + [MachineGroup("other", "one")]
+    for node in nodes:
+        path = node.paths()[0]
+        for group in (path.parent.parent, path.parent, path):
+            group.mkdir(exist_ok=True)
+            # The kernel makes it with the group.
+            (group / file).write_text(f"{weights[file]}\n")
+        node.make(cpus=2, memory_mib=64)
+    top = places[0] / cgroups.TOP
+    assert (top / "lab" / file).read_text() == f"{2 * weights[file]}"
+    assert (top / file).read_text() == f"{3 * weights[file]}"
+    (nodes[0].paths()[0] / file).write_text(f"{most + 1}")
+    nodes[1].make(cpus=2, memory_mib=64)
+    assert (top / "lab" / file).read_text() == f"{most}"
+
+
 def test_a_machine_is_frozen_whole_and_goes_on(places):
     group = MachineGroup("lab", "node")
     switch = group.paths()[1] / "freezer.state"
