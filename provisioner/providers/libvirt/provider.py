@@ -21,7 +21,6 @@ from provisioner.model import (
     Node,
     Traits,
 )
-from provisioner.providers.libvirt.bootstrap_access import let_root_in
 from provisioner.providers.libvirt.boxes import pool_with_box, uploads_blocked
 from provisioner.providers.libvirt.diagnosis import console_tail, why_no_answer
 from provisioner.providers.libvirt.emulation import SLOWNESS, STOP_SECONDS
@@ -226,6 +225,9 @@ class VagrantProvider(ReachedBySsh):
             waiting = self.vagrant.up(names, listen, seconds=BOOT_SECONDS[self.driver])
         if waiting:
             raise why_no_answer(self.hypervisor, waiting[0], POOL_PATH, self.vagrant.log)
+        # Only new machines need it, and paramiko takes a fifth of the time that a command takes.
+        from provisioner.providers.libvirt.bootstrap_access import let_root_in
+
         keys = self.vagrant.keys()
         let_in = [let_root_in(n, keys[n.name], self.access) for n in self.nodes]
         self.access.trust(let_in)

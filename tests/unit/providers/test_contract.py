@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from provisioner.model import MachineImage, Node
-from provisioner.providers.libvirt import hypervisor, preflight, provider
+from provisioner.providers.libvirt import bootstrap_access, hypervisor, preflight, provider
 from provisioner.providers.libvirt.provider import VagrantProvider
 from provisioner.spec import VagrantOptions
 from provisioner.spec.shape import BoxChoice
@@ -84,7 +84,7 @@ class TestLibvirt(SnapshotContract):
 
         monkeypatch.setattr(provider.SshAccess, "exec", execute)
         monkeypatch.setattr(provider.SshAccess, "wait", lambda *_: None)
-        monkeypatch.setattr(provider, "let_root_in", let_in)
+        monkeypatch.setattr(bootstrap_access, "let_root_in", let_in)
         monkeypatch.setattr(provider, "ensure_service", lambda uri: None)
         # The driver for tests knows no firmware, and refuses what is said of it.
         monkeypatch.setattr(hypervisor.libvirt, "VIR_DOMAIN_UNDEFINE_NVRAM", 0)
