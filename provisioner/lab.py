@@ -11,9 +11,10 @@ from typing import Any
 
 import platformdirs
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from provisioner.errors import BusyError, LabError, UsageError
+from provisioner.locks import private_lock
 from provisioner.spec import DNS_LABEL, LabSpec, StoredSpec, read_stored
 from provisioner.surroundings import usable_path
 
@@ -235,8 +236,7 @@ class Lab:
         Raises:
             BusyError: another command holds the lab.
         """
-        home().mkdir(parents=True, exist_ok=True)
-        lock = FileLock(home() / f".{self.name}.lock")
+        lock = private_lock(home() / f".{self.name}.lock")
         holder = home() / f".{self.name}.holder"
         try:
             lock.acquire(timeout=wait)

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from provisioner.errors import BusyError
+from provisioner.locks import private_lock
 
 LIST = ".files.json"
 # Part of every content key. Increase it when the build procedure changes.
@@ -78,7 +79,7 @@ class Store:
             BusyError: another process held the lock all that time.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock")
+        lock = private_lock(self.folder / ".lock")
         try:
             lock.acquire(timeout=patience)
         except Timeout:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from filelock import FileLock
 from pydantic import ConfigDict, Field
 
 from provisioner.artifacts.sources.base import Description, Source, Workshop
 from provisioner.catalog.model import Build, Toolchain
 from provisioner.errors import HostError
+from provisioner.locks import private_lock
 from provisioner.model import Tell
 from provisioner.shell import TETHER, run, stream
 
@@ -118,7 +118,7 @@ def toolchain(name: str, kinds: Mapping[str, Toolchain], cache: Path) -> Path:
             "Run `kubelab up`, which installs it, or install golang-go (Debian, Ubuntu) or golang.",
         )
     place = cache / "toolchains" / kind.version
-    with FileLock(cache / "toolchains.lock"):
+    with private_lock(cache / "toolchains.lock"):
         if not place.exists():
             _fetch_toolchain(kind.version, place, Go(helper, cache))
     return place

@@ -13,6 +13,7 @@ import libvirt
 from filelock import FileLock, Timeout
 
 from provisioner.errors import LabError
+from provisioner.locks import private_lock
 from provisioner.model import Event, Listener
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.pool import BOX_VOLUME
@@ -21,8 +22,7 @@ from provisioner.render import BoxFile
 
 
 def _lock(home: Path) -> FileLock:
-    home.mkdir(parents=True, exist_ok=True)
-    return FileLock(home / "libvirt.lock")
+    return private_lock(home / "libvirt.lock")
 
 
 def _folder(home: Path, box: BoxFile) -> Path:
