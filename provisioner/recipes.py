@@ -9,7 +9,7 @@ from provisioner.phases.cluster import RetireNetwork, RunPlaybook, SetUpCluster
 from provisioner.phases.host import CheckHost, InstallHostPackages
 from provisioner.phases.inventory import WriteInventory
 from provisioner.phases.machines import CreateMachines, DestroyMachines, SaveSpec, StopMachines
-from provisioner.phases.nodes import CompareNodes, WaitForNodes, WakeControlPlane
+from provisioner.phases.nodes import CompareNodes, WaitForDns, WaitForNodes, WakeControlPlane
 from provisioner.phases.request import CheckRequest
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
 
@@ -29,6 +29,7 @@ UP: list[Phase] = [
     *MACHINES,
     SetUpCluster(),
     CompareNodes(),
+    WaitForDns(),
 ]
 
 RECREATE_NETWORK: list[Phase] = [
@@ -37,6 +38,7 @@ RECREATE_NETWORK: list[Phase] = [
     RetireNetwork(),
     SetUpCluster(),
     CompareNodes(),
+    WaitForDns(),
 ]
 
 BUILD: list[Phase] = [
@@ -54,6 +56,7 @@ START: list[Phase] = [
     WakeControlPlane(),
     CreateMachines(),
     WaitForNodes(),
+    WaitForDns(),
 ]
 
 DESTROY: list[Phase] = [
@@ -67,8 +70,8 @@ def save_recipe(name: str) -> list[Phase]:
 
 
 def restore_recipe(name: str) -> list[Phase]:
-    """Restore a snapshot, and wait for the nodes."""
-    return [RestoreSnapshot(name), WaitForNodes()]
+    """Restore a snapshot, and wait for the nodes and DNS."""
+    return [RestoreSnapshot(name), WaitForNodes(), WaitForDns()]
 
 
 def drain_recipe(node: str, variables: Mapping[str, Any]) -> list[Phase]:

@@ -7,10 +7,14 @@ from typing import Any
 import tenacity
 
 from provisioner.checks.kubectl import Kubectl, is_ready
-from provisioner.errors import LabError
+from provisioner.checks.verify import describe
+from provisioner.errors import CommandError, LabError
 
 # The namespace in which each kubelet renews a lease every ten seconds.
 LEASES = "kube-node-lease"
+SYSTEM, DNS = "kube-system", "k8s-app=kube-dns"
+# The path of CoreDNS's plugin "ready", through the API server.
+ANSWERS = f"/api/v1/namespaces/{SYSTEM}/pods/{{pod}}:8181/proxy/ready"
 
 
 class _NotYetError(Exception):
@@ -93,3 +97,48 @@ def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds
             str(error),
             look if error.node else "`kubelab status` shows the state of the lab.",
         ) from None
+
+
+def _look_at_dns(kubectl: Kubectl) -> str:
+    try:
+        pods = kubectl.get("-n", SYSTEM, "pods", "-l", DNS, timeout=10)
+    except CommandError as error:
+        why = (error.details or error.brief).splitlines()[-1]
+        raise _NotYetError(f"the API server does not answer: {why}") from None
+    alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    # What the API knows of a pod may be from before its machine was stopped.
+    well = [pod for pod in alive if is_ready(pod) and _answers(kubectl, pod["metadata"]["name"])]
+    if not well:
+        ill = "; ".join(map(describe, alive)) or f"no pod in {SYSTEM} has the label {DNS}"
+        raise _NotYetError(ill)
+    return f"{len(well)} of {len(alive)} pods"
+
+
+def _answers(kubectl: Kubectl, pod: str) -> bool:
+    return kubectl.call("get", "--raw", ANSWERS.format(pod=pod), check=False).code == 0
+
+
+def wait_for_dns(kubectl: Kubectl, seconds: float) -> str:
+    """Wait until a pod of the cluster's DNS answers; returns how many of how many do.
+
+    Raises:
+        LabError: none did within ``seconds``; has the last words of one that ended.
+    """
+    try:
+        return str(_patience(seconds)(_look_at_dns, kubectl))
+    except _NotYetError as error:
+        raise LabError(
+            f"the cluster's DNS does not answer after {seconds:.0f} s",
+            "\n".join([str(error), *_last_words(kubectl)]),
+            f"`kubelab kubectl -- -n {SYSTEM} logs -l {DNS}` shows more.",
+        ) from None
+
+
+def _last_words(kubectl: Kubectl) -> list[str]:
+    """The last line of each container of DNS that ended."""
+    words = ("-n", SYSTEM, "logs", "-l", DNS, "--tail=1", "--previous")
+    try:
+        lines = kubectl.call(*words, check=False).stdout.splitlines()
+    except LabError:
+        return []
+    return list(dict.fromkeys(lines))

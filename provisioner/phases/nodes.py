@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from provisioner.checks.ready import wait_for_all, wait_for_nodes
+from provisioner.checks.ready import wait_for_all, wait_for_dns, wait_for_nodes
 from provisioner.context import Context
 from provisioner.phases.base import Done, Phase
 from provisioner.phases.machines import image_of
@@ -10,11 +10,19 @@ from provisioner.phases.machines import image_of
 READY_SECONDS = 180.0
 # The roles have waited already. A node may miss a moment on a busy host.
 SETTLE_SECONDS = 30.0
+# kubelet waits longer before each start of a container that crashes.
+DNS_SECONDS = 120.0
 
 
 def _wait_for(context: Context, names: Sequence[str]) -> None:
     seconds = READY_SECONDS * context.provider.traits.slowness
     wait_for_nodes(context.kubectl, names, context.began, seconds)
+
+
+def _runs(context: Context) -> bool:
+    if not context.lab.kubeconfig.exists():
+        return False
+    return any(machine.state == "running" for machine in context.provider.machines())
 
 
 class WakeControlPlane(Phase):
@@ -54,9 +62,7 @@ class WaitForNodes(Phase):
 
     def needed(self, context: Context) -> bool:
         """Whether a cluster runs: there may be none, or a snapshot may have stopped machines."""
-        if not context.lab.kubeconfig.exists():
-            return False
-        return any(machine.state == "running" for machine in context.provider.machines())
+        return _runs(context)
 
     def run(self, context: Context) -> Done:
         """Wait for the nodes.
@@ -87,3 +93,22 @@ class CompareNodes(Phase):
         names = [node.name for node in context.spec.nodes]
         wait_for_all(context.kubectl, names, SETTLE_SECONDS * context.provider.traits.slowness)
         return Done(f"{len(names)} of {len(names)} Ready")
+
+
+class WaitForDns(Phase):
+    """Wait until the cluster's DNS answers: Ready nodes say nothing about it."""
+
+    key = "dns"
+    title = "Cluster DNS"
+
+    def needed(self, context: Context) -> bool:
+        """Whether a cluster runs."""
+        return _runs(context)
+
+    def run(self, context: Context) -> Done:
+        """Ask the pods of DNS through the API server.
+
+        Raises:
+            LabError: none answers.
+        """
+        return Done(wait_for_dns(context.kubectl, DNS_SECONDS * context.provider.traits.slowness))
