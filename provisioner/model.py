@@ -11,6 +11,12 @@ MachineState = Literal["running", "paused", "stopped", "absent"]
 # The serial of the disk for docker (virtio: at most 20 characters), or the label of its filesystem
 # in a baked box (ext4: at most 16).
 DOCKER_DISK = "kubelab-docker"
+# Settings of sshd: nobody comes in by a password. The second has the third name before OpenSSH 8.7.
+SSHD_BY_KEY = """\
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+ChallengeResponseAuthentication no
+"""
 Status = Literal["start", "progress", "ok", "changed", "skipped", "failed", "unreachable"]
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from provisioner.artifacts.sources.debian import make_root
 from provisioner.catalog.model import Box, MachineRoot
-from provisioner.model import DOCKER_DISK, Tell
+from provisioner.model import DOCKER_DISK, SSHD_BY_KEY, Tell
 from provisioner.shell import TETHER, run
 
 GRUB = Path("/usr/lib/grub/i386-pc")
@@ -170,7 +170,7 @@ def _configure(tree: Path, box: Box, public_key: str) -> None:
     _put(tree / "etc/systemd/system/ssh-host-keys.service", HOST_KEY)
     _put(tree / "etc/sudoers.d/vagrant", "vagrant ALL=(ALL) NOPASSWD: ALL\n", 0o440)
     # Looking up the name of whoever logs in waits for a DNS server that a closed network has not.
-    _put(tree / "etc/ssh/sshd_config.d/kubelab.conf", "UseDNS no\n")
+    _put(tree / "etc/ssh/sshd_config.d/kubelab.conf", f"UseDNS no\n{SSHD_BY_KEY}")
     _in_root(tree, "useradd", "--create-home", "--shell", "/bin/bash", "vagrant")
     _put(tree / "home/vagrant/.ssh/authorized_keys", public_key, 0o600)
     (tree / "home/vagrant/.ssh").chmod(0o700)

@@ -7,15 +7,24 @@ import paramiko
 import tenacity
 
 from provisioner.errors import LabError
-from provisioner.model import Node
+from provisioner.model import SSHD_BY_KEY, Node
 from provisioner.providers.ssh import SshAccess
 
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 SECONDS = 120.0
+# Of each setting sshd takes the first; files that it includes come later.
+REFUSE_PASSWORDS = (
+    "sshd -T | grep -qx 'passwordauthentication no' ||"
+    f" {{ cd /etc/ssh && printf %s {shlex.quote(SSHD_BY_KEY)} | cat - sshd_config > kubelab.new &&"
+    " cat kubelab.new > sshd_config && rm kubelab.new &&"
+    " { systemctl reload ssh || systemctl reload sshd; }; } >&2"
+)
 
 
 def let_root_in(node: Node, key: Path, access: SshAccess) -> str:
-    """Put the lab's key where root's are; returns the machine's line for known_hosts.
+    """Put the lab's key where root's are, and let nobody in by a password.
+
+    Returns the machine's line for known_hosts. The passwords of a publisher's box are well known.
 
     Vagrant's user has the key that came with the box or that vagrant made, and may use sudo. The
     host key is asked for on this very connection: the machine is minutes old and on a network of
@@ -28,7 +37,7 @@ def let_root_in(node: Node, key: Path, access: SshAccess) -> str:
     keys = "/root/.ssh/authorized_keys"
     script = (
         f"install -d -m 700 /root/.ssh; touch {keys}; chmod 600 {keys};"
-        f" grep -qxF {own} {keys} || echo {own} >> {keys}; cat {HOST_KEY}"
+        f" grep -qxF {own} {keys} || echo {own} >> {keys}; {REFUSE_PASSWORDS}; cat {HOST_KEY}"
     )
     try:
         line = _sudo(access, node.address, key, script)
