@@ -101,6 +101,7 @@ class FakeProvider:
     findings: list[Finding] = field(default_factory=lambda: [Finding("host", True, "is fine")])
     made: dict[str, FakeMachine] = field(default_factory=dict)
     name: str = "fake"
+    reach: str = "closed to all but this host"
 
     def __post_init__(self) -> None:
         self.snapshots: FakeSnapshots | None = FakeSnapshots(self)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from provisioner.providers.nspawn.kernel import SETTINGS
+
 
 def _is_machine(process: psutil.Process) -> bool:
     try:
@@ -33,15 +35,22 @@ def host_state() -> dict[str, list[str]]:
         "mounts": mounts,
         "cgroups": groups,
         "processes": processes,
-        "forwarding": [Path("/proc/sys/net/ipv4/ip_forward").read_text()],
+        "settings": [f"{s.name}={s.read()}" for s in SETTINGS if s.read() is not None],
     }
 
 
 def changes_since(before: dict[str, list[str]]) -> list[str]:
     """What is new on this host, or gone; another lab of somebody's may come and go meanwhile."""
     after = host_state()
+    # A module that the lab loaded brings a setting.
+    known = {line.partition("=")[0] for line in before["settings"]}
+    after["settings"] = [x for x in after["settings"] if x.partition("=")[0] in known]
+    others = any("kubelab-" in line for line in before["rules"])
+    if others:
+        # The last lab of this host puts them back.
+        after["settings"] = before["settings"]
     new = [f"new {kind}: {x}" for kind in after for x in set(after[kind]) - set(before[kind])]
-    if any("kubelab-" in line for line in before["rules"]):
+    if others:
         return new
     return new + [
         f"gone {kind}: {x}" for kind in after for x in set(before[kind]) - set(after[kind])

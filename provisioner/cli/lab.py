@@ -102,6 +102,7 @@ def status(name: Name = "", as_json: Json = False) -> None:
     facts = ", ".join(f"{key} {found[key]}" for key in head if found[key])
     report.out.print(f"lab {found['lab']} ({found['provider']}): {found['phase']}", highlight=False)
     report.out.print(facts, highlight=False)
+    report.out.print(f"network {found['network']}", highlight=False)
     columns = ("name", "role", "address", "machine", "kubelet", "schedulable")
     used = ("memory_mib", "disk_mib")
     rows = [

@@ -18,6 +18,8 @@ PASSWORD_LETTERS = 8
 WHOLE_IMAGES = ("file", "oci")
 # Keys of the spec that can change in an existing lab without new machines.
 CHANGEABLE = frozenset({"spec_version", "nodes", "dashboard", "addons"})
+# The same of its provider: rules of this host, which each `up` makes.
+CHANGEABLE_OF_PROVIDER = frozenset({"expose"})
 
 
 @dataclass
@@ -70,8 +72,12 @@ def _changed_nodes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list
     return found
 
 
+def _fixed(provider: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in provider.items() if k not in CHANGEABLE_OF_PROVIDER}
+
+
 def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
-    """Refuse changes of a lab's spec other than added workers, another dashboard or addons.
+    """Refuse changes of a lab's spec but of workers, dashboard, addons and exposed ports.
 
     Raises:
         SpecError: names the keys that differ.
@@ -80,6 +86,8 @@ def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
     keys = [key for key in new if new[key] != old[key]]
     nodes = _changed_nodes(old["nodes"], new["nodes"])
     open_to_change = {*CHANGEABLE, *({"cni", "artifacts"} if recreate else ())}
+    if _fixed(old["provider"]) == _fixed(new["provider"]):
+        open_to_change.add("provider")
     if "artifacts" in keys and cluster_stays(before, spec):
         # Another dashboard or addon may want images by path, and an image may be built anew.
         open_to_change.add("artifacts")
@@ -97,7 +105,8 @@ def _refuse_change(before: LabSpec, spec: LabSpec, *, recreate: bool) -> None:
     raise SpecError(
         f"lab {spec.name} was made from another spec",
         f"These parts differ: {', '.join(parts)}."
-        " An existing lab only takes more workers, another dashboard, and other addons.",
+        " An existing lab only takes more workers, another dashboard, other addons, and other"
+        " ports in provider.expose.",
         f"Run `kubelab destroy --name {spec.name}` first, or give the new lab another --name.",
     )
 

@@ -65,6 +65,11 @@ class Provider(Protocol):
         ...
 
     @property
+    def reach(self) -> str:
+        """Who reaches the machines beside one another, in words, as far as they are there."""
+        ...
+
+    @property
     def snapshots(self) -> SnapshotStore | None:
         """The lab's snapshots; None where machines cannot have any."""
         ...

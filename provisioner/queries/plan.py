@@ -159,4 +159,6 @@ def plan_of(context: Context) -> list[PlanStep]:
         done = "running" if states[node.name] == "running" else "to start"
         size = f"{node.cpus} CPUs, {node.memory_mib} MiB, {node.address}"
         steps.append(PlanStep("machine", node.name, size, spec.provider.name, done))
+    reach = context.provider.reach
+    steps.append(PlanStep("network", spec.networks.node, "", spec.provider.name, reach))
     return [*steps, *_cluster(spec, workshop)]

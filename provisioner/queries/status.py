@@ -75,6 +75,7 @@ def status_of(context: Context) -> dict[str, Any]:
         "cgroup_driver": driver,
         "cni": spec.cni.name,
         "addons": spec.addons,
+        "network": context.provider.reach,
         "api": f"https://{plane.address}:6443",
         "nodes": [_row(m, roles[m.name], answer.nodes.get(m.name)) for m in machines],
     }

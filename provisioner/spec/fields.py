@@ -97,6 +97,13 @@ def _node_port(value: int) -> int:
     return value
 
 
+def _exposed(value: int | str) -> int | str:
+    if value != "all" and not (isinstance(value, int) and 0 < value < 65536):
+        raise ValueError("not a port: use numbers from 1 to 65535, or all")
+    return value
+
+
+Exposed = Annotated[int | str, AfterValidator(_exposed)]
 Label = Annotated[str, AfterValidator(_dns_label)]
 CpuModel = Annotated[str, AfterValidator(_cpu_model)]
 HostPath = Annotated[str, AfterValidator(_path)]

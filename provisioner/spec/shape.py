@@ -10,6 +10,7 @@ from provisioner.spec.fields import (
     AbsolutePath,
     Address,
     CpuModel,
+    Exposed,
     HostPath,
     HttpUrl,
     Label,
@@ -154,6 +155,12 @@ class MachineOptions(Section):
 
     name: Literal["machine"] = Field("machine", description="machine: systemd-nspawn on this host")
     nat: bool = Field(default=True, description="Machines reach other networks through this host")
+    expose: list[Exposed] = Field(
+        default=[],
+        max_length=64,
+        description="Ports of machines that networks routed by this host reach, or all; other labs"
+        " count as such networks",
+    )
 
 
 class BoxChoice(Section):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import HostError
-from provisioner.model import Node
+from provisioner.model import SSHD_BY_KEY, Node
 from provisioner.providers.nspawn.cgroups import MachineGroup
+from provisioner.providers.nspawn.kernel import PIDS
 from provisioner.providers.nspawn.provider import MachineProvider
 from tests.hosts import host_state, settled_changes
 from tests.labs import HOME
@@ -83,6 +84,46 @@ def test_their_limits_are_real(machines):
     assert machines.exec(NODES[1], little, check=False).code == 0
     assert machines.exec(NODES[1], much, check=False).code == 137
     assert machines.exec(NODES[1], ["hostname"]).stdout == "two\n"
+
+
+def test_a_machine_does_not_write_to_this_hosts_kernel(machines):
+    machines.create(NODES, image(), ignore)
+
+    def writes(path: str) -> bool:
+        word = f"cat {path} > /run/value && cat /run/value > {path}"
+        return machines.exec(NODES[0], ["sh", "-c", word], check=False).code == 0
+
+    assert not writes("/proc/sys/kernel/core_pattern")
+    assert not writes("/proc/sys/vm/overcommit_memory")
+    assert not writes("/sys/kernel/mm/transparent_hugepage/enabled")
+    assert writes("/proc/sys/net/ipv4/ip_forward")
+    assert machines.exec(NODES[0], ["ls", "/sys/class/net"]).stdout.split() == ["host0", "lo"]
+
+
+def test_a_machine_has_a_limit_of_processes_of_its_own(machines):
+    machines.create(NODES, image(), ignore)
+    paths = MachineGroup(machines.label, "one").paths()
+    (limit,) = {int(f.read_text()) for p in paths if (f := p / "pids.max").is_file()}
+    assert limit == PIDS
+
+
+def test_nobody_comes_in_by_a_password(machines):
+    machines.create(NODES, image(), ignore)
+    machines.exec(NODES[0], ["sh", "-c", "echo root:known | chpasswd"])
+    words = ["ssh", "-F", "/dev/null", "-o", "BatchMode=no", "-o", "NumberOfPasswordPrompts=0"]
+    words += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    asked = subprocess.run(
+        [*words, "-o", "PubkeyAuthentication=no", f"root@{NODES[0].address}", "true"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=30,
+    )
+    assert asked.returncode == 255
+    assert "Permission denied (publickey)" in asked.stderr
+    shown = machines.exec(NODES[0], ["sshd", "-T"]).stdout.lower()
+    for setting in SSHD_BY_KEY.lower().splitlines()[:2]:
+        assert setting in shown
 
 
 def test_the_host_key_is_pinned(machines):

@@ -64,6 +64,13 @@ class VagrantProvider(ReachedBySsh):
         return SshAccess.of_lab(self.folder / "ssh", self._hop, SLOWNESS[self.driver])
 
     @property
+    def reach(self) -> str:
+        """Who reaches the machines beside one another: libvirt closes its NAT networks itself."""
+        host = f"the host of {self.options.uri}" if self._hop else "this host"
+        bridge = self.options.bridge
+        return f"open to the network of {bridge}" if bridge else f"closed to all but {host}"
+
+    @property
     def snapshots(self) -> Snapshots:
         """The lab's snapshots, running state included."""
         return Snapshots(self.hypervisor, self.nodes, self._go_on)

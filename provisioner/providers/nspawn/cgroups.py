@@ -51,7 +51,7 @@ class MachineGroup:
         """One folder a hierarchy."""
         return [place / TOP / self.lab / self.node for place in hierarchies()]
 
-    def make(self, cpus: int, memory_mib: int) -> list[Path]:
+    def make(self, cpus: int, memory_mib: int, pids: int) -> list[Path]:
         """Make the groups and set the limits; returns their folders.
 
         Raises:
@@ -60,7 +60,7 @@ class MachineGroup:
         try:
             for path in self.paths():
                 path.mkdir(parents=True, exist_ok=True)
-                self._limit(path, cpus, memory_mib)
+                self._limit(path, cpus, memory_mib, pids)
         except OSError as error:
             raise HostError(
                 f"{self.node}: cannot make its cgroup",
@@ -69,7 +69,7 @@ class MachineGroup:
             ) from None
         return self.paths()
 
-    def _limit(self, path: Path, cpus: int, memory_mib: int) -> None:
+    def _limit(self, path: Path, cpus: int, memory_mib: int, pids: int) -> None:
         if (path / "cpuset.cpus").is_file() and (path / "cgroup.clone_children").is_file():
             # A v1 cpuset takes no process before its processors and memory nodes are set.
             for group in (path.parent.parent, path.parent, path):
@@ -83,6 +83,7 @@ class MachineGroup:
             "memory.max": f"{memory_mib * 1024 * 1024}",
             "cpu.cfs_quota_us": f"{cpus * 100000}",
             "cpu.max": f"{cpus * 100000} 100000",
+            "pids.max": f"{pids}",
         }
         for name, value in limits.items():
             if (path / name).is_file():
@@ -211,6 +212,13 @@ def _weigh(group: Path) -> None:
             weights = (_read(below / name) for below in group.iterdir() if below.is_dir())
             total = sum(int(weight or 0) for weight in weights)
             (group / name).write_text(f"{min(total, HEAVIEST[name])}")
+
+
+def machines_of_others(lab: str) -> int:
+    """How many machines of other labs this host has."""
+    found = (path for place in hierarchies() for path in _subfolders(place / TOP))
+    others = {path.name for path in found} - {lab}
+    return sum(len(groups_of(other)) for other in others)
 
 
 def groups_of(lab: str) -> list[MachineGroup]:

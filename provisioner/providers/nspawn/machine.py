@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import LabError
-from provisioner.model import MachineImage, Node
+from provisioner.model import SSHD_BY_KEY, MachineImage, Node
 from provisioner.providers.naming import short
 from provisioner.providers.nspawn import baked
 from provisioner.providers.nspawn.network import LabNetwork
@@ -165,15 +165,6 @@ def lacks_sys_resource() -> bool:
     return run(probe, check=False).code != 0
 
 
-def resolv_conf() -> str:
-    """The host's resolvers. A machine cannot reach a stub on loopback, but what is behind it."""
-    behind = Path("/run/systemd/resolve/resolv.conf")
-    for path in (behind, Path("/etc/resolv.conf")):
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    return ""
-
-
 def _put(path: Path, text: str, mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -203,7 +194,8 @@ def prepare(plan: MachinePlan, image: MachineImage, public_key: str) -> None:
     _put(plan.upper / "etc/hostname", f"{plan.node.name}\n")
     # With the root's own all machines would be the same one to Kubernetes.
     _put(plan.upper / "etc/machine-id", f"{short(f'{plan.lab}/{plan.node.name}', 32)}\n", 0o444)
-    _put(plan.upper / "etc/resolv.conf", resolv_conf())
+    _put(plan.upper / "etc/resolv.conf", plan.network.resolver.text)
+    _put(plan.upper / "etc/ssh/sshd_config.d/kubelab.conf", SSHD_BY_KEY)
     _put(plan.upper / "root/.ssh/authorized_keys", f"{public_key}\n", 0o600)
     for folder in (plan.upper / "root/.ssh", plan.upper / "root"):
         folder.chmod(0o700)
@@ -269,7 +261,8 @@ def launch(plan: MachinePlan, groups: list[Path]) -> Callable[[], bool]:
     process = spawn(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", LAUNCH, "machine", *words],
         plan.console,
-        env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"},
+        # /proc/sys and /sys are this host's, but for /proc/sys/net, which each network has anew.
+        env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
     )
     return lambda: process.poll() is None
 

@@ -1,9 +1,6 @@
-"""The network of a lab on this host: a bridge, its address, and a table of NAT rules."""
+"""The network of a lab on this host: a bridge, its address, and a table of rules of its own."""
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -11,24 +8,33 @@ from typing import Any
 
 from provisioner.errors import HostError
 from provisioner.providers.naming import short
-from provisioner.providers.nspawn import firewall
+from provisioner.providers.nspawn import firewall, kernel
+from provisioner.providers.nspawn.hostlock import host_lock, remove_lock
+from provisioner.providers.nspawn.resolver import Resolver, resolver_of
 from provisioner.providers.routes import ip, routes_over, uplink_mtu
-from provisioner.shell import lend, run
+from provisioner.shell import run
 
-FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-# Records that this host did not forward packets before its first lab. It belongs to no lab: the
-# last one to go restores the setting. It ends with the host's uptime, as the setting does.
-FORWARD_BEFORE = Path("/run/kubelab-ip_forward")
 PREFIX = "kl-"
 # Locally administered, then "kl" in ASCII.
 MAC = ("02", "6b", "6c")
+LINKS = Path("/proc/sys/net/ipv4/conf")
+EVERYTHING = "all"
+# The first lines replace what was there, in the same transaction. A drop is final, whatever a
+# firewall of this host accepts; what this host itself sends is not forwarded, and passes.
+#
 # Packets to pods and services stay in the lab. Until kube-proxy runs on a node, they would leave by
 # the default route, to whoever has that address outside.
 RULES = """\
+table ip {table}
+delete table ip {table}
 table ip {table} {{
   chain forward {{
-    type filter hook forward priority filter;
-    iifname "{bridge}" oifname != "{bridge}" ip daddr {{ {inside} }} drop comment "{comment}"
+    type filter hook forward priority filter; policy accept;
+    iifname "{bridge}" oifname "{bridge}" accept
+    iifname "{bridge}" ip daddr {{ {inside} }} drop comment "{comment}"
+    oifname "{bridge}" ct state established,related accept
+    {opened}
+    oifname "{bridge}" drop comment "{comment}"
   }}
 }}
 """
@@ -40,22 +46,22 @@ table ip {table} {{
   }}
 }}
 """
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Be the only process on this host that makes or removes a lab's network.
-
-    The lock is on a folder that exists anyway, so it leaves no file. It ends with its holder and
-    the processes that the holder started: of a killed command, the last one may still run.
-    """
-    handle = os.open("/run", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with lend(handle):
-            yield
-    finally:
-        os.close(handle)
+# Questions for names go to a resolver on this host's loopback, and nothing else of machines does.
+DNS = """\
+table ip {table} {{
+  chain loopback {{
+    type filter hook prerouting priority raw;
+    iifname "{bridge}" ip daddr 127.0.0.0/8 drop
+  }}
+  chain prerouting {{
+    type nat hook prerouting priority dstnat;
+    iifname "{bridge}" ip daddr {gateway} udp dport 53 dnat to {resolver}
+    iifname "{bridge}" ip daddr {gateway} tcp dport 53 dnat to {resolver}
+  }}
+}}
+"""
+OPENED_PORTS = 'oifname "{bridge}" meta l4proto {{ tcp, udp }} th dport {{ {ports} }} accept'
+OPENED = 'oifname "{bridge}" accept'
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,14 @@ class LabNetwork:
     """The bridge of one lab. The host has the first address of ``network``.
 
     ``inside`` are ranges (of pods, of services) that nothing outside the lab may be asked for.
+    ``expose`` are the ports of machines that other networks reach, or ``all``.
     """
 
     lab: str
     network: IPv4Network
     inside: tuple[IPv4Network, ...]
     nat: bool
+    expose: tuple[int | str, ...] = ()
 
     @property
     def bridge(self) -> str:
@@ -105,28 +113,49 @@ class LabNetwork:
                 return f"{self.network} overlaps this host's route to {place} ({way})"
         return ""
 
-    def make(self) -> None:
-        """Make what is missing of bridge, address, rules and forwarding.
+    @property
+    def resolver(self) -> Resolver:
+        """The resolver of the lab's machines."""
+        return resolver_of(self.gateway)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the bridge is there."""
+        return bool(self._link())
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether this host has the rules that close the network."""
+        shown = run(["nft", "list", "chain", "ip", self.table, "forward"], check=False)
+        return f'oifname "{self.bridge}" drop' in shown.stdout
+
+    def make(self, machines: int) -> None:
+        """Make bridge, address and rules, with settings of the kernel for so many machines.
 
         Raises:
             HostError: another network is in the way.
+            BusyError: another command is at the networks of this host.
         """
-        with _alone():
+        with host_lock():
+            # Before the link, so that it is never open.
+            self._refuse_conflict()
+            resolver = self.resolver
+            run(["nft", "-f", "-"], stdin=self._rules(resolver))
             self._make_link()
-            if run(["nft", "list", "table", "ip", self.table], check=False).code != 0:
-                run(["nft", "-f", "-"], stdin=self._rules())
-            firewall.let_pass(self.bridge, self.table)
-            if FORWARD.read_text().strip() == "0":
-                FORWARD_BEFORE.write_text("0")
-                FORWARD.write_text("1")
+            route_localnet = LINKS / self.bridge / "route_localnet"
+            route_localnet.write_text("1" if resolver.passed_to else "0")
+            firewall.let_pass(self.bridge, self.table, dns=bool(resolver.passed_to))
+            kernel.raise_for(machines)
 
-    def _make_link(self) -> None:
+    def _refuse_conflict(self) -> None:
         if conflict := self.conflict():
             raise HostError(
                 f"the lab's network {self.network} cannot be made",
                 conflict,
                 "Choose another networks.node in the lab spec, or destroy the lab that has it.",
             )
+
+    def _make_link(self) -> None:
         if not self._link():
             run(["ip", "link", "add", self.bridge, "address", self.mac, "type", "bridge"])
         link = self._link()
@@ -135,30 +164,37 @@ class LabNetwork:
         address = f"{self.gateway}/{self.network.prefixlen}"
         run(["ip", "address", "replace", address, "dev", self.bridge])
 
-    def _rules(self) -> str:
+    def _rules(self, resolver: Resolver) -> str:
         values = {
             "table": self.table,
             "net": self.network,
             "bridge": self.bridge,
             "inside": ", ".join(map(str, self.inside)),
             "comment": f"kubelab lab {self.lab}",
+            "gateway": self.gateway,
+            "resolver": resolver.passed_to,
         }
+        opened = ""
+        if EVERYTHING in self.expose:
+            opened = OPENED.format(**values)
+        elif self.expose:
+            opened = OPENED_PORTS.format(**values, ports=", ".join(map(str, self.expose)))
+        parts = [RULES, *([NAT] if self.nat else []), *([DNS] if resolver.passed_to else [])]
         # One file is one transaction of nft's: the table is there whole, or not at all.
-        return RULES.format(**values) + (NAT.format(**values) if self.nat else "")
+        return "".join(part.format(**values, opened=opened) for part in parts)
 
     def remove(self) -> None:
         """Remove what ``make`` made, and nothing else."""
-        with _alone():
+        with host_lock():
             firewall.remove_rules(self.table)
-            if run(["nft", "list", "table", "ip", self.table], check=False).code == 0:
-                run(["nft", "delete", "table", "ip", self.table])
             link = self._link()
             if link and link["address"] == self.mac:
                 run(["ip", "link", "delete", self.bridge])
-            others = [x for x in ip("link", "show", "type", "bridge") if _is_ours(x)]
-            if FORWARD_BEFORE.is_file() and not others:
-                FORWARD.write_text("0")
-                FORWARD_BEFORE.unlink()
+            if run(["nft", "list", "table", "ip", self.table], check=False).code == 0:
+                run(["nft", "delete", "table", "ip", self.table])
+            if not [x for x in ip("link", "show", "type", "bridge") if _is_ours(x)]:
+                kernel.put_back()
+                remove_lock()
 
     def _link(self) -> dict[str, Any]:
         if not Path("/sys/class/net", self.bridge).exists():
@@ -168,3 +204,12 @@ class LabNetwork:
 
 def _is_ours(link: dict[str, Any]) -> bool:
     return str(link["address"]).startswith(":".join(MAC))
+
+
+def words_for(expose: Sequence[int | str]) -> str:
+    """Who reaches the machines of a lab, in words."""
+    if EVERYTHING in expose:
+        return "open to every network that this host routes"
+    if expose:
+        return f"ports {', '.join(map(str, expose))} open to every network that this host routes"
+    return "closed to all but this host"

@@ -1,5 +1,6 @@
 """Machine containers of systemd-nspawn: real systemd, sshd, docker and kubelet, no hypervisor."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +24,10 @@ from provisioner.model import (
 )
 from provisioner.providers.naming import label_of
 from provisioner.providers.nspawn import disks, machine
-from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of
-from provisioner.providers.nspawn.network import LabNetwork
-from provisioner.providers.nspawn.preflight import probe_host
+from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of, machines_of_others
+from provisioner.providers.nspawn.kernel import PIDS
+from provisioner.providers.nspawn.network import LabNetwork, words_for
+from provisioner.providers.nspawn.preflight import Counts, probe_host
 from provisioner.providers.nspawn.snapshots import Snapshots
 from provisioner.providers.ssh import ReachedBySsh, SshAccess, make_key
 from provisioner.shell import run, tail
@@ -52,6 +54,7 @@ class MachineProvider(ReachedBySsh):
     network: IPv4Network
     inside: tuple[IPv4Network, ...]
     nat: bool = True
+    expose: tuple[int | str, ...] = ()
     name: str = "machine"
     traits: Traits = TRAITS
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
@@ -75,13 +78,26 @@ class MachineProvider(ReachedBySsh):
     @property
     def net(self) -> LabNetwork:
         """The lab's network on this host."""
-        return LabNetwork(self.label, self.network, self.inside, self.nat)
+        return LabNetwork(self.label, self.network, self.inside, self.nat, self.expose)
 
     def probe(self) -> list[Finding]:
         """Whether this host can serve, one Finding a question; nothing is changed."""
         new = [node for node in self.nodes if self._state(node) == "absent"]
         asleep = [node for node in self.nodes if self._state(node) != "running"]
-        return probe_host(self.folder, self.net, len(new), len(asleep))
+        counts = Counts(len(new), len(asleep), self._machines_of_host)
+        return probe_host(self.folder, self.net, counts)
+
+    @property
+    def reach(self) -> str:
+        """Who reaches the machines beside one another, as it is now."""
+        # Rules are shown to root alone.
+        if os.geteuid() == 0 and self.net.is_made and not self.net.has_rules:
+            return "open to every network: this host lacks the lab's rules; `kubelab up` makes them"
+        return words_for(self.expose)
+
+    @property
+    def _machines_of_host(self) -> int:
+        return len(self.nodes) + machines_of_others(self.label)
 
     def create(self, nodes: Sequence[Node], image: MachineImage, listen: Listener) -> None:
         """Make the machines that are missing, start those that are stopped, wait for SSH.
@@ -94,7 +110,7 @@ class MachineProvider(ReachedBySsh):
         self.snapshots.remove_remains()
         self.folder.mkdir(parents=True, exist_ok=True)
         make_key(self.access.key, f"kubelab-{self.lab}")
-        self.net.make()
+        self.net.make(self._machines_of_host)
         plans = [self._plan(node) for node in self.nodes if node in nodes or self._is_made(node)]
         self.access.trust(machine.known_host(plan) for plan in plans)
 
@@ -133,7 +149,7 @@ class MachineProvider(ReachedBySsh):
 
     def _start_again(self, nodes: Sequence[Node], listen: Listener) -> None:
         """Start machines from the disks that they have, and what they were made from."""
-        self.net.make()
+        self.net.make(self._machines_of_host)
 
         def bring_up(plan: machine.MachinePlan, listen: Listener) -> None:
             self._bring_up(plan, plan.image, listen)
@@ -175,7 +191,7 @@ class MachineProvider(ReachedBySsh):
             group.kill()
         listen(Event(PHASE, "start", "start", host))
         machine.prepare(plan, image, self.access.public)
-        is_alive = machine.launch(plan, group.make(plan.node.cpus, plan.node.memory_mib))
+        is_alive = machine.launch(plan, group.make(plan.node.cpus, plan.node.memory_mib, PIDS))
         try:
             self.access.wait(plan.node.address, SSH_SECONDS, lambda: is_alive() and self._goes_on())
         except CommandError as error:
@@ -268,4 +284,7 @@ def provider_of(spec: LabSpec, folder: Path) -> MachineProvider:
     assert isinstance(spec.provider, MachineOptions)
     inside = (IPv4Network(spec.networks.pod), IPv4Network(spec.networks.service))
     network = IPv4Network(spec.networks.node)
-    return MachineProvider(spec.name, folder, spec.machines, network, inside, spec.provider.nat)
+    options = spec.provider
+    return MachineProvider(
+        spec.name, folder, spec.machines, network, inside, options.nat, tuple(options.expose)
+    )

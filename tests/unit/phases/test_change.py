@@ -91,6 +91,14 @@ def test_more_workers_need_no_flag(change, good):
     change(nodes=[*good["nodes"], more])
 
 
+def test_exposed_ports_may_change_and_nothing_else_of_the_provider(change):
+    change(provider={"name": "machine", "expose": [6443, 30080]})
+    change(provider={"name": "machine", "expose": ["all"]})
+    with pytest.raises(SpecError, match="from another spec") as refused:
+        change(provider={"name": "machine", "expose": [6443], "nat": False})
+    assert "These parts differ: provider." in refused.value.details
+
+
 def weave(folder, content):
     """A spec's overrides with both archives of Weave; ``content`` makes them differ."""
     builds = {}

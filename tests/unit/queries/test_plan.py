@@ -49,7 +49,8 @@ def test_all_that_is_fetched_has_name_version_address_and_sum(steps):
 
 def test_nothing_is_built(steps):
     assert {s.kind for s in steps} == {
-        *("host", "file", "image", "box", "repository", "package", "machine", "cluster")
+        *("host", "file", "image", "box", "repository", "package", "machine", "network"),
+        "cluster",
     }
     assert not [s for s in steps if s.state == "to build"]
     assert not {"gcc", "golang-go", "debootstrap"} & {s.name for s in steps}

@@ -72,12 +72,12 @@ def test_a_lab_weighs_as_much_as_its_machines_together(places, file, most):
             group.mkdir(exist_ok=True)
             # The kernel makes it with the group.
             (group / file).write_text(f"{weights[file]}\n")
-        node.make(cpus=2, memory_mib=64)
+        node.make(cpus=2, memory_mib=64, pids=100)
     top = places[0] / cgroups.TOP
     assert (top / "lab" / file).read_text() == f"{2 * weights[file]}"
     assert (top / file).read_text() == f"{3 * weights[file]}"
     (nodes[0].paths()[0] / file).write_text(f"{most + 1}")
-    nodes[1].make(cpus=2, memory_mib=64)
+    nodes[1].make(cpus=2, memory_mib=64, pids=100)
     assert (top / "lab" / file).read_text() == f"{most}"
 
 
