@@ -7,16 +7,18 @@ show, since it refuses to change a table with a rule that it does not understand
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from provisioner.errors import LabError
+from provisioner.errors import HostError, LabError
 from provisioner.shell import run
 
 OWN = "kubelab-"
+FIREWALLD = ("firewall-cmd", "--zone=trusted")
 LEGACY = Path("/proc/net/ip_tables_names")
 FAMILIES = ("ip", "inet")
 FORWARD_RULES = ('iifname "{bridge}"', 'oifname "{bridge}"')
@@ -112,14 +114,35 @@ def closed_to(bridge: str, *, dns: bool) -> list[tuple[Chain, Sequence[str]]]:
 
 
 def let_pass(bridge: str, comment: str, *, dns: bool) -> None:
-    """Accept a lab's packets in every chain that would stop them, unless that is done."""
-    lines = [
-        f'insert rule {" ".join(chain)} {rule.format(bridge=bridge)} accept comment "{comment}"\n'
-        for chain, rules in closed_to(bridge, dns=dns)
-        for rule in rules
-    ]
-    if lines:
-        run(["nft", "-f", "-"], stdin="".join(lines))
+    """Accept a lab's packets in every chain that would stop them, unless that is done.
+
+    Raises:
+        HostError: a chain belongs to a program that does not let others change it.
+    """
+    for chain, rules in closed_to(bridge, dns=dns):
+        lines = [
+            f"insert rule {' '.join(chain)} {rule.format(bridge=bridge)} accept"
+            f' comment "{comment}"\n'
+            for rule in rules
+        ]
+        asked = run(["nft", "-f", "-"], stdin="".join(lines), check=False)
+        if asked.code != 0:
+            _ask_firewalld(bridge, chain, asked.stderr)
+
+
+def _ask_firewalld(bridge: str, chain: Chain, refusal: str) -> None:
+    """Let firewalld pass a lab: from 2.2 on nobody else may change its table."""
+    why = refusal.strip()
+    if shutil.which(FIREWALLD[0]):
+        asked = run([*FIREWALLD, f"--add-interface={bridge}"], check=False)
+        if asked.code == 0 or "ALREADY_ENABLED" in asked.stderr:
+            return
+        why = asked.stderr.strip()
+    raise HostError(
+        f"this host's firewall stops the lab: {' '.join(chain)}",
+        f"Its rules cannot be changed: {why}",
+        f"Let what comes from {bridge} pass by the program that owns these rules.",
+    )
 
 
 def passed(comment: str) -> list[Chain]:
@@ -127,12 +150,15 @@ def passed(comment: str) -> list[Chain]:
     return sorted({chain for chain, _ in ruleset().marked(comment)})
 
 
-def remove_rules(comment: str) -> None:
+def remove_rules(bridge: str, comment: str) -> None:
     """Remove what ``let_pass`` put there."""
     marked = ruleset().marked(comment)
     lines = [f"delete rule {' '.join(chain)} handle {handle}\n" for chain, handle in marked]
     if lines:
         run(["nft", "-f", "-"], stdin="".join(lines))
+    if shutil.which(FIREWALLD[0]):
+        # It fails where firewalld does not run, or was not asked for anything.
+        run([*FIREWALLD, f"--remove-interface={bridge}"], check=False)
 
 
 def legacy_closed() -> str:

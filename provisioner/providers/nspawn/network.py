@@ -186,7 +186,7 @@ class LabNetwork:
     def remove(self) -> None:
         """Remove what ``make`` made, and nothing else."""
         with host_lock():
-            firewall.remove_rules(self.table)
+            firewall.remove_rules(self.bridge, self.table)
             link = self._link()
             if link and link["address"] == self.mac:
                 run(["ip", "link", "delete", self.bridge])

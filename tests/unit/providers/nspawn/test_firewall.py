@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from provisioner.errors import CommandError
+from provisioner.errors import CommandError, HostError
 from provisioner.providers.nspawn import firewall
 from provisioner.shell import Result
 
@@ -30,6 +30,8 @@ class FakeNft:
         self.chains: list[dict] = []
         self.rules: list[dict] = []
         self.scripts = 0
+        self.owned = False
+        self.asked: list[list[str]] = []
 
     def chain(self, name, *rules, policy="accept", hook="forward", family="ip", table="filter"):
         facts = {"family": family, "table": table, "name": name}
@@ -44,6 +46,11 @@ class FakeNft:
         if argv[1] == "-j":
             shown = [{"chain": c} for c in self.chains] + [{"rule": r} for r in self.rules]
             return Result(tuple(argv), 0, json.dumps({"nftables": [{"metainfo": {}}, *shown]}), "")
+        if argv[0] == "firewall-cmd":
+            self.asked.append(argv[1:])
+            return Result(tuple(argv), 0, "success", "")
+        if self.owned:
+            return Result(tuple(argv), 1, "", "Error: Could not process rule: not permitted")
         self.scripts += 1
         for line in stdin.splitlines():
             verb, _, family, table, chain, *rest = line.split()
@@ -66,6 +73,7 @@ class FakeNft:
 def nft(monkeypatch):
     fake = FakeNft()
     monkeypatch.setattr(firewall, "run", fake.run)
+    monkeypatch.setattr(firewall.shutil, "which", lambda name: None)
     return fake
 
 
@@ -153,9 +161,23 @@ def test_only_the_labs_own_rules_are_removed(nft):
     pass_lab()
     firewall.let_pass("kl-2", "kubelab-2", dns=False)
     assert firewall.passed("kubelab-1") == [("ip", "filter", "FORWARD")]
-    firewall.remove_rules("kubelab-1")
+    firewall.remove_rules("kl-1", "kubelab-1")
     comments = sorted(rule["comment"] for rule in nft.rules)
     assert comments == ["kubelab-2", "kubelab-2", "mine"]
+
+
+def test_firewalld_is_asked_where_nobody_else_may_change_its_table(nft, monkeypatch):
+    nft.chain("filter_FORWARD", [REJECT], family="inet", table="firewalld")
+    nft.owned = True
+    with pytest.raises(HostError) as refused:
+        pass_lab()
+    assert refused.value.brief.endswith("inet firewalld filter_FORWARD")
+    assert "not permitted" in refused.value.details
+    monkeypatch.setattr(firewall.shutil, "which", lambda name: f"/usr/bin/{name}")
+    pass_lab()
+    firewall.remove_rules("kl-1", "kubelab-1")
+    zone = "--zone=trusted"
+    assert nft.asked == [[zone, "--add-interface=kl-1"], [zone, "--remove-interface=kl-1"]]
 
 
 @pytest.mark.parametrize(

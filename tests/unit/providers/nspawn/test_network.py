@@ -56,7 +56,7 @@ def host(monkeypatch, tmp_path):
     monkeypatch.setattr(network, "run", fake.run)
     monkeypatch.setattr(LabNetwork, "_link", lambda self: fake.links.get(self.bridge, {}))
     monkeypatch.setattr(network.firewall, "let_pass", lambda bridge, comment, dns: None)
-    monkeypatch.setattr(network.firewall, "remove_rules", lambda comment: None)
+    monkeypatch.setattr(network.firewall, "remove_rules", lambda bridge, comment: None)
     monkeypatch.setattr(network, "LINKS", tmp_path / "conf")
     for name in ("first", "second", "x"):
         (tmp_path / "conf" / lab(name).bridge).mkdir(parents=True)
