@@ -11,6 +11,7 @@ ENFORCING = ("weave",)
 ENFORCED_SECONDS = 20
 # The longest time that a reachable pod takes to answer. A blocked pod never answers.
 FETCH_SECONDS = 2
+ASKED = "asked"
 
 POLICIES = jinja2.Template("""\
 apiVersion: networking.k8s.io/v1
@@ -31,8 +32,12 @@ def _apply(cluster: Cluster, name: str, ingress: str) -> None:
 
 def _answers(cluster: Cluster, node: str, address: str) -> bool:
     seconds = str(int(FETCH_SECONDS * cluster.slowness))
-    words = ("timeout", seconds, "wget", "-q", "-O", "-", f"http://{address}:8080/")
-    return "web-" in cluster.ask(node, *words).stdout
+    # The last word shows that the pod was asked: no answer of its own is no blocked one.
+    script = f'timeout "$1" wget -q -O - "$2"; echo {ASKED}'
+    answer = cluster.ask(node, "sh", "-c", script, "sh", seconds, f"http://{address}:8080/")
+    if ASKED not in answer.stdout.split():
+        raise CheckFailed(f"{node}: pod ask-{node} cannot be asked: {answer.stderr.strip()}")
+    return "web-" in answer.stdout
 
 
 def _becomes(cluster: Cluster, node: str, address: str, wanted: bool, seconds: float) -> bool:

@@ -223,7 +223,8 @@ def last_words(cluster, pod, status):
     """The line by which a container that ended said why."""
     previous = [] if "terminated" in status.get("state", {}) else ["--previous"]
     words = ["logs", pod["metadata"]["name"], "-c", status["name"], "--tail=200"] + previous
-    lines = [line.strip() for line in cluster.call(*words)[1].splitlines() if line.strip()]
+    code, out, err = cluster.call(*words)
+    lines = [line.strip() for line in (out if code == 0 else err).splitlines() if line.strip()]
     fatal = [line for line in lines if FATAL.search(line)]
     return ((fatal or lines)[-1:] or ["it printed nothing"])[0][:LINE]
 

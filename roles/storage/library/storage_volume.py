@@ -112,7 +112,10 @@ def find_disk(module, name):
 
 def probe(module, device):
     """What is on a device, as blkid sees it: TYPE, PTTYPE, UUID ..."""
-    out = module.run_command(["blkid", "-p", "-o", "export", device])[1]
+    code, out, err = module.run_command(["blkid", "-p", "-o", "export", device])
+    # It says 2 of an empty device, and 8 of one with the signs of several filesystems.
+    if code != 0 and (code, err.strip()) != (2, ""):
+        module.fail_json(msg="blkid does not say what {0} holds ({1}) {2}".format(device, code, err.strip()))
     return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
 
@@ -147,7 +150,7 @@ def volume_of(module, disk):
         return None
     if kind not in ACCEPTED:
         refuse(module, disk, "it holds {0}, on which overlay2 does not work".format(kind))
-    if kind == "xfs" and "ftype=0" in module.run_command(["xfs_db", "-r", "-c", "info", disk])[1]:
+    if kind == "xfs" and "ftype=0" in call(module, "xfs_db", "-r", "-c", "info", disk):
         refuse(module, disk, "its XFS was made with ftype=0, on which overlay2 does not work")
     return disk
 
@@ -190,8 +193,9 @@ def make_volume(module, disk, kind):
 
 def stop(module, services):
     for service in services:
-        # A service may not be installed yet.
-        module.run_command(["systemctl", "stop", service])
+        code, _, err = module.run_command(["systemctl", "stop", service])
+        if code not in (0, 5):  # 5: it is not installed yet
+            module.fail_json(msg="{0} does not stop, and writes to its folder: {1}".format(service, err.strip()))
 
 
 def fill(module, device, folder, services):
@@ -232,10 +236,8 @@ def fstab_with(text, uuid, kind, folder):
 
 
 def mounted_at(folder):
-    for line in read("/proc/mounts").splitlines():
-        if line.split()[1] == folder:
-            return os.path.realpath(line.split()[0])
-    return None
+    lines = [line.split() for line in read("/proc/mounts").splitlines()]
+    return next((os.path.realpath(line[0]) for line in lines if line[1] == folder), None)
 
 
 def label(module, folder):

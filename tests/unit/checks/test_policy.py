@@ -12,8 +12,8 @@ from provisioner.spec import Weave, parse_spec
 class FakeKubectl:
     """A cluster that keeps policies, and follows them or not."""
 
-    def __init__(self, denies: bool, allows: bool) -> None:
-        self.denies, self.allows, self.policies = denies, allows, set()
+    def __init__(self, denies: bool, allows: bool, silent: bool) -> None:
+        self.denies, self.allows, self.silent, self.policies = denies, allows, silent, set()
 
     def call(self, *words, check=True, stdin=None, timeout=60):
         if "apply" in words:
@@ -27,15 +27,18 @@ class FakeKubectl:
     def answer(self):
         blocked = "deny-all" in self.policies and self.denies
         opened = "allow-ask" in self.policies and self.allows
-        return Result((), 0, "web-1", "") if opened or not blocked else Result((), 143, "", "")
+        if self.silent:
+            return Result((), 1, "", "error: unable to upgrade connection")
+        said = "web-1\nasked\n" if opened or not blocked else "asked\n"
+        return Result((), 0, said, "")
 
 
 @pytest.fixture
 def verified(good):
-    def run(cni, *, denies, allows=True):
+    def run(cni, *, denies, allows=True, silent=False):
         spec = parse_spec(good, "lab.yml", offers)
         spec = spec.model_copy(update={"cni": Weave(name="weave")}) if cni == "weave" else spec
-        kubectl = FakeKubectl(denies, allows)
+        kubectl = FakeKubectl(denies, allows, silent)
         # No patience: what this cluster does, it does at once.
         cluster = Cluster(spec, kubectl, None, "image", slowness=0)
         cluster.pods = [{"metadata": {"name": "web-1"}, "status": {"podIP": "10.244.1.2"}}]
@@ -63,3 +66,8 @@ def test_a_deny_that_weave_does_not_enforce_is_a_fault(verified):
 def test_an_allow_that_opens_nothing_is_a_fault(verified):
     with pytest.raises(CheckFailed, match="though a policy allows it"):
         verified("weave", denies=True, allows=False)
+
+
+def test_a_pod_that_cannot_be_asked_is_not_taken_for_a_blocked_one(verified):
+    with pytest.raises(CheckFailed, match="cannot be asked: error: unable to upgrade"):
+        verified("weave", denies=True, silent=True)
