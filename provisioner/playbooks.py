@@ -108,7 +108,8 @@ def _reason(result: Mapping[str, Any]) -> str:
     parts += [str(result.get(key) or "") for key in ("module_stderr", "stdout", "stderr")]
     for item in result.get("results", []):
         if item.get("failed"):
-            parts.append(f"{item.get('item', '')}: {item.get('msg', '')}")
+            said = item.get("stderr") or item.get("stdout") or ""
+            parts.append(f"{item.get('item', '')}: {item.get('msg', '')}\n{tail(said, 4)}")
     return tail("\n".join(part for part in parts if part)) or "(no reason given)"
 
 

@@ -43,6 +43,17 @@ def test_a_failure_names_host_task_and_reason(run):
     assert error.hint
 
 
+def test_a_failure_in_a_loop_names_the_item_with_what_its_command_said(run):
+    items = [
+        {"item": "certs all", "rc": 0},
+        {"item": "etcd local", "failed": True, "msg": "non-zero return code", "stderr": "no disk"},
+    ]
+    run.handle(event("runner_on_failed", host="a", task="T", res={"results": items}))
+    details = run.error("failed").details
+    assert "etcd local: non-zero return code" in details
+    assert details.endswith("no disk")
+
+
 def test_a_secret_is_not_repeated(run):
     run.handle(event("runner_on_failed", host="a", task="T", res={"censored": "x", "stderr": "s"}))
     assert "secret" in run.error("failed").details

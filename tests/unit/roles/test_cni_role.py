@@ -223,16 +223,18 @@ def test_the_cause_comes_first_and_each_finding_has_a_line_of_its_own():
         "ansible_play_hosts": ["master"],
         "cni_waited": waited,
         "cni_checked": {"results": [*checked, {"item": "worker1", "unreachable": True}]},
+        "runtime_causes": ["master: kubelet.service is failed: F1127 no swap"],
         "runtime_missing_images": ["master has no image kubelab.local/flannel:1"],
     }
     lines = templar("cni", **given).template(task["ansible.builtin.fail"]["msg"]).splitlines()
-    assert lines[:4] == [
+    assert lines[:5] == [
         "The pod network flannel is not ready on master after 76 s.",
         "pod flannel-x on master: FATA: no.",
+        "master: kubelet.service is failed: F1127 no swap.",
         "master has no image kubelab.local/flannel:1.",
         "master: the kernel has no module vxlan.",
     ]
-    assert "journalctl -u kubelet" in lines[4]
+    assert "journalctl -u kubelet" in lines[5]
     # An error keeps the last lines of what Ansible says.
     given["runtime_missing_images"] = [f"worker{n} has no image x" for n in range(250)]
     many = templar("cni", **given).template(task["ansible.builtin.fail"]["msg"])
