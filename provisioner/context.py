@@ -1,6 +1,7 @@
 """The context of phases and queries: one lab, its spec, its provider, its catalogue."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from provisioner.model import Listener, Node
 from provisioner.playbooks import Recap
 from provisioner.providers.base import Provider, SnapshotStore
 from provisioner.providers.registry import provider_of
+from provisioner.shell import Result
 from provisioner.spec import LabSpec
 
 
@@ -68,6 +70,12 @@ class Context:
 def make_context(lab: Lab, spec: LabSpec, listen: Listener = lambda _: None) -> Context:
     """The context of a command on a lab."""
     return Context(lab, spec, provider_of(spec, lab.dir, cache()), listen)
+
+
+def on_machines(context: Context) -> Callable[[str, list[str]], Result]:
+    """Runs a command on a machine of the lab by its name, whatever its exit code is."""
+    by_name = {node.name: node for node in context.spec.machines}
+    return lambda name, argv: context.provider.exec(by_name[name], argv, check=False)
 
 
 def snapshots_of(context: Context) -> SnapshotStore:

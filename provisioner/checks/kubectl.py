@@ -70,3 +70,9 @@ def is_ready(node_or_pod: dict[str, Any]) -> bool:
     """Whether the condition ``Ready`` of a node or a pod is true."""
     conditions = node_or_pod.get("status", {}).get("conditions", [])
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def said_of(node: dict[str, Any], kind: str, status: str = "") -> str:
+    """What kubelet says with a condition; with ``status``, only if it has that status."""
+    found = [c for c in node.get("status", {}).get("conditions", []) if c["type"] == kind]
+    return "".join(c.get("message", "") for c in found if status in ("", c["status"]))

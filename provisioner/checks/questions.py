@@ -6,7 +6,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 
-from provisioner.checks.kubectl import is_ready
+from provisioner.checks.kubectl import is_ready, said_of
+from provisioner.checks.machines import certificates, control_plane, machines
 from provisioner.checks.policy import network_policy
 from provisioner.checks.runtimes import driver_of
 from provisioner.checks.verify import (
@@ -23,6 +24,17 @@ from provisioner.checks.verify import (
 DOMAIN = "svc.cluster.local"
 
 
+# Conditions of a node on which kubelet evicts pods, or takes none.
+PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure")
+# What every cluster of kubeadm has.
+OBJECTS = (
+    *("daemonset.apps/kube-proxy", "configmap/kube-proxy"),
+    *("deployment.apps/coredns", "configmap/coredns", "service/kube-dns"),
+)
+# Pod networks that need no pods of their own.
+WITHOUT_PODS = ("bridge",)
+
+
 def nodes_ready(cluster: Cluster) -> str:
     """Every node of the spec is registered, Ready, and has the version of the spec."""
     found = {node["metadata"]["name"]: node for node in cluster.kubectl.get("nodes")}
@@ -31,11 +43,29 @@ def nodes_ready(cluster: Cluster) -> str:
         if name not in found:
             raise CheckFailed(f"{name}: not registered with the API server")
         if not is_ready(found[name]):
-            raise CheckFailed(f"{name}: not Ready")
+            raise CheckFailed(f"{name}: not Ready: {said_of(found[name], 'Ready')}".rstrip(": "))
+        for kind in PRESSURES:
+            if said := said_of(found[name], kind, status="True"):
+                raise CheckFailed(f"{name}: {kind}: {said}")
         version = found[name]["status"]["nodeInfo"]["kubeletVersion"]
         if version != wanted:
             raise CheckFailed(f"{name}: kubelet is {version}, expected {wanted}")
     return f"{len(cluster.nodes)} of {len(cluster.nodes)}, {wanted}"
+
+
+def system_objects(cluster: Cluster) -> str:
+    """What kubeadm and the pod network made is there, and asks for pods."""
+    words = ("-n", "kube-system", "get", "--ignore-not-found", "-o", "name")
+    found = cluster.kubectl.call(*words, *OBJECTS).stdout.split()
+    missing = [f"{name} of kube-system is not there" for name in OBJECTS if name not in found]
+    if "service/kubernetes" not in cluster.kubectl.call("get", "services", "-o", "name").stdout:
+        missing.append("service/kubernetes of default is not there")
+    daemons = cluster.kubectl.get("daemonsets", "-n", "kube-system", "-l", "kubelab/cni")
+    if not daemons and cluster.spec.cni.name not in WITHOUT_PODS:
+        missing.append(f"the DaemonSet of the pod network {cluster.spec.cni.name} is not there")
+    if missing:
+        raise CheckFailed(f"{'; '.join(missing)}: `kubelab up` makes it again")
+    return f"{len(OBJECTS) + 1 + len(daemons)} of kubeadm and {cluster.spec.cni.name}"
 
 
 def system_pods(cluster: Cluster) -> str:
@@ -178,7 +208,11 @@ def self_healing(cluster: Cluster) -> str:
 def basic_questions(runtime: str) -> dict[str, Check]:
     """The questions that come first. If one fails, the deep questions are not asked."""
     return {
+        "machines": machines,
+        "certificates": certificates,
+        "control-plane": control_plane,
         "nodes-ready": nodes_ready,
+        "system-objects": system_objects,
         "system-pods": system_pods,
         f"{runtime}-cgroup-driver": runtime_driver,
         "kubelet-cgroup-driver": kubelet_driver,

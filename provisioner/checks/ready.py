@@ -1,12 +1,12 @@
 """Waiting until the nodes of a cluster are Ready: all of them, or those that came back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import tenacity
 
-from provisioner.checks.kubectl import Kubectl, is_ready
+from provisioner.checks.kubectl import Kubectl, is_ready, said_of
 from provisioner.checks.verify import describe
 from provisioner.errors import CommandError, LabError
 
@@ -23,6 +23,14 @@ class _NotYetError(Exception):
     def __init__(self, why: str, node: str = "") -> None:
         super().__init__(f"{node}: {why}" if node else why)
         self.node = node
+
+
+Explain = Callable[[str], Sequence[str]]
+"""Returns why a node is late, as sentences; for an empty name, why the API server is silent."""
+
+
+def _details(error: _NotYetError, explain: Explain) -> str:
+    return "\n".join([str(error), *explain(error.node)])
 
 
 def _by_name(kubectl: Kubectl, *words: str) -> dict[str, dict[str, Any]]:
@@ -42,7 +50,7 @@ def _look(kubectl: Kubectl, nodes: Sequence[str], since: float) -> None:
         if renewed is None or datetime.fromisoformat(renewed).timestamp() < since:
             raise _NotYetError("no heartbeat of its kubelet since the machine came up", name)
         if not is_ready(found[name]):
-            raise _NotYetError("not Ready", name)
+            raise _NotYetError(f"not Ready: {said_of(found[name], 'Ready')}".rstrip(": "), name)
 
 
 def _look_for_all(kubectl: Kubectl, nodes: Sequence[str]) -> None:
@@ -51,10 +59,12 @@ def _look_for_all(kubectl: Kubectl, nodes: Sequence[str]) -> None:
         if name not in found:
             raise _NotYetError("not in the cluster", name)
         if not is_ready(found[name]):
-            raise _NotYetError("not Ready", name)
+            raise _NotYetError(f"not Ready: {said_of(found[name], 'Ready')}".rstrip(": "), name)
 
 
-def wait_for_all(kubectl: Kubectl, nodes: Sequence[str], seconds: float) -> None:
+def wait_for_all(
+    kubectl: Kubectl, nodes: Sequence[str], seconds: float, explain: Explain = lambda _: ()
+) -> None:
     """Wait until each of ``nodes`` is in the cluster and Ready.
 
     Raises:
@@ -66,7 +76,7 @@ def wait_for_all(kubectl: Kubectl, nodes: Sequence[str], seconds: float) -> None
         look = f"Run `kubelab up` again. `kubelab ssh {error.node} -- journalctl -u kubelet`"
         raise LabError(
             f"the cluster lacks nodes of the spec after {seconds:.0f} s",
-            str(error),
+            _details(error, explain),
             f"{look} shows why." if error.node else "`kubelab status` shows the state of the lab.",
         ) from None
 
@@ -80,7 +90,13 @@ def _patience(seconds: float) -> tenacity.Retrying:
     )
 
 
-def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds: float) -> None:
+def wait_for_nodes(
+    kubectl: Kubectl,
+    nodes: Sequence[str],
+    since: float,
+    seconds: float,
+    explain: Explain = lambda _: (),
+) -> None:
     """Wait until every registered node is Ready and has a heartbeat after ``since``.
 
     ``since`` is in seconds since the epoch.
@@ -94,7 +110,7 @@ def wait_for_nodes(kubectl: Kubectl, nodes: Sequence[str], since: float, seconds
         look = f"`kubelab ssh {error.node} -- journalctl -u kubelet` shows why."
         raise LabError(
             f"not every node came back within {seconds:.0f} s",
-            str(error),
+            _details(error, explain),
             look if error.node else "`kubelab status` shows the state of the lab.",
         ) from None
 

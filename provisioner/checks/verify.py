@@ -33,12 +33,17 @@ class CheckFailed(Exception):  # noqa: N818 (an answer to a question, not an err
     """A check failed; the text names the node or pod and what was found there."""
 
 
+class NoAnswer(CheckFailed):
+    """The API server does not answer, so that each question that follows would only time out."""
+
+
 @dataclass
 class Cluster:
     """What checks work on: the API, commands on machines (``on_node``), and the spec.
 
     ``image`` runs the workload of verify. ``slowness`` is the factor by which machines are slower
-    than real ones; it multiplies deadlines. Without ``patient`` each question is asked only once.
+    than real ones; it multiplies deadlines. ``services`` are the units that every node needs.
+    Without ``patient`` each question is asked only once, and without ``answers`` none more.
     """
 
     spec: LabSpec
@@ -46,7 +51,9 @@ class Cluster:
     on_node: Callable[[str, list[str]], Result]
     image: str
     slowness: float = 1
+    services: tuple[str, ...] = ()
     patient: bool = True
+    answers: bool = True
     pods: list[dict[str, Any]] = field(default_factory=list)
 
     def deadline(self, seconds: float) -> float:
@@ -120,6 +127,7 @@ def _answer(name: str, check: Check, cluster: Cluster) -> Finding:
         ok, detail = True, check(cluster)
     except CheckFailed as fault:
         ok, detail = False, str(fault)
+        cluster.answers = not isinstance(fault, NoAnswer)
     except LabError as error:
         ok, detail = False, f"{error.brief}: {error.details}".strip(": ")
     hint = "" if ok else "`kubelab kubectl -- get pods -A -o wide` and `kubelab ssh NODE` show more"
@@ -132,12 +140,14 @@ def verify(
     """Ask the cluster every question: ``basic`` ones first, ``deep`` ones with a workload.
 
     Returns one Finding for each check, in order. If a basic question fails, the deep ones are not
-    asked, because they would fail for the same reason minutes later.
+    asked, because they would fail for the same reason minutes later. After ``NoAnswer`` nothing is.
     """
     findings = []
 
     def ask_all(checks: dict[str, Check]) -> None:
         for name, check in checks.items():
+            if not cluster.answers:
+                return
             listen(Event("verify", name, "start"))
             finding = _answer(name, check, cluster)
             status: Status = "ok" if finding.ok else "failed"

@@ -1,9 +1,13 @@
 """Phases that wait for the nodes of an existing cluster."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from provisioner.checks.machines import STATIC_PODS, causes
 from provisioner.checks.ready import wait_for_all, wait_for_dns, wait_for_nodes
-from provisioner.context import Context
+from provisioner.checks.runtimes import services_of
+from provisioner.checks.verify import CheckFailed
+from provisioner.context import Context, on_machines
 from provisioner.phases.base import Done, Phase
 from provisioner.phases.machines import image_of
 
@@ -14,9 +18,23 @@ SETTLE_SECONDS = 30.0
 DNS_SECONDS = 120.0
 
 
+def _explain(context: Context, name: str) -> list[str]:
+    """Why a node is late, or without a name the API server, as far as its machine knows."""
+    plane = context.first_control_plane
+    node = next((node for node in context.spec.machines if node.name == name), plane)
+    pods = STATIC_PODS if node == plane else ()
+    record = context.lab.artifacts
+    services = services_of(context.spec.runtime.name, record.components if record else [])
+    try:
+        return causes(on_machines(context), node.name, context.spec.runtime.name, services, pods)
+    except CheckFailed as fault:
+        return [str(fault)]
+
+
 def _wait_for(context: Context, names: Sequence[str]) -> None:
     seconds = READY_SECONDS * context.provider.traits.slowness
-    wait_for_nodes(context.kubectl, names, context.began, seconds)
+    explain = partial(_explain, context)
+    wait_for_nodes(context.kubectl, names, context.began, seconds, explain)
 
 
 def _runs(context: Context) -> bool:
@@ -91,7 +109,8 @@ class CompareNodes(Phase):
             LabError: a node of the spec is not in the cluster, or not Ready; names it.
         """
         names = [node.name for node in context.spec.nodes]
-        wait_for_all(context.kubectl, names, SETTLE_SECONDS * context.provider.traits.slowness)
+        seconds = SETTLE_SECONDS * context.provider.traits.slowness
+        wait_for_all(context.kubectl, names, seconds, partial(_explain, context))
         return Done(f"{len(names)} of {len(names)} Ready")
 
 

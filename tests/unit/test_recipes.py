@@ -197,4 +197,5 @@ def test_up_of_a_cluster_that_lacks_a_node_fails(context, monkeypatch):
     monkeypatch.setattr("provisioner.phases.nodes.SETTLE_SECONDS", 0)
     with pytest.raises(LabError) as refused:
         run_recipe([CompareNodes()], context)
-    assert refused.value.details == "worker1: not in the cluster"
+    assert refused.value.details.splitlines()[0] == "worker1: not in the cluster"
+    assert "worker1: no answer of the machine: worker1 cannot be reached" in refused.value.details

@@ -93,3 +93,56 @@ def test_a_node_whose_port_does_not_answer_that_pod_is_named(far, good):
     _, cluster = far("web-1\n")
     with pytest.raises(verify.CheckFailed, match=f"no answer from {good['nodes'][1]['name']}"):
         questions.node_port(cluster)
+
+
+def test_a_silent_api_server_is_asked_nothing_more(good):
+    asked = []
+
+    def silent(_):
+        raise verify.NoAnswer("etcd does not run")
+
+    def other(_):
+        asked.append(1)
+        return "well"
+
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), FakeKubectl([]), None, "image")
+    basic = {"machines": other, "control-plane": silent, "nodes-ready": other}
+    found = verify.verify(cluster, basic, {"deployment": other}, lambda _: None)
+    assert [finding.name for finding in found] == ["machines", "control-plane"]
+    assert found[-1].detail == "etcd does not run"
+    assert asked == [1]
+
+
+class Objects:
+    """An API server with these objects of kube-system."""
+
+    def __init__(self, *names, services="service/kubernetes", daemons=1):
+        self.names, self.services, self.daemons = names, services, daemons
+
+    def call(self, *words, check=True):
+        there = self.names if "kube-system" in words else [self.services]
+        return Result((), 0, "\n".join(there), "")
+
+    def get(self, *words):
+        return [{}] * self.daemons
+
+
+@pytest.mark.parametrize("missing", questions.OBJECTS)
+def test_an_object_that_is_missing_is_named(good, missing):
+    kubectl = Objects(*set(questions.OBJECTS) - {missing})
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
+    with pytest.raises(verify.CheckFailed, match=f"{missing} of kube-system is not there"):
+        questions.system_objects(cluster)
+
+
+def test_the_pod_network_and_the_service_of_the_api_are_missed_too(good):
+    kubectl = Objects(*questions.OBJECTS, services="", daemons=0)
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
+    with pytest.raises(verify.CheckFailed, match=r"service/kubernetes .* network flannel"):
+        questions.system_objects(cluster)
+
+
+def test_all_objects_are_enough(good):
+    kubectl = Objects(*questions.OBJECTS)
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
+    assert questions.system_objects(cluster) == "7 of kubeadm and flannel"
