@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.cli import access, artifacts, dashboard, lab, node, power, spec
+from provisioner.cli import access, artifacts, dashboard, lab, node, power, spec, support
 from provisioner.errors import Interrupted, LabError
 from provisioner.surroundings import make_ours
 
@@ -42,6 +42,7 @@ COMMANDS: list[Callable[..., None]] = [
 ]
 for command in COMMANDS:
     app.command()(command)
+app.command("report")(support.report_fault)
 app.add_typer(node.node, name="node")
 app.add_typer(power.snapshot, name="snapshot")
 app.add_typer(artifacts.artifacts, name="artifacts")

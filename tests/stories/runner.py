@@ -1,7 +1,7 @@
 """Runs a story of tests/scenarios/*.yml: steps one after another, each with what is expected of it.
 
 A step has one of these, with the words of a command (``{lab}``, ``{spec}``, ``{network}``,
-``{scenarios}`` and the names of the story's own specs are filled in):
+``{scenarios}``, a ``{folder}`` for files, and the names of the story's own specs are filled in):
 
     kubelab: node drain worker1     one command of kubelab, on the story's lab
     kubectl: get nodes -o name      the same by `kubelab kubectl`
@@ -121,7 +121,7 @@ class Runner:
     def __init__(self, lab: SharedLab, story: Story, folder: Path) -> None:
         self.lab = lab
         self.values = {"lab": lab.name, "spec": str(lab.spec), "network": lab.plan.network}
-        self.values["scenarios"] = str(FOLDER)
+        self.values |= {"scenarios": str(FOLDER), "folder": str(folder)}
         self.remembered: dict[str, dict[str, set[str]]] = {}
         for name, changes in story.specs.items():
             path = folder / f"{name}.yml"
