@@ -98,6 +98,7 @@ def _spec_variables(spec: LabSpec, places: Places) -> dict[str, Any]:
         "kubernetes_service_cidr": spec.networks.service,
         "runtime_name": spec.runtime.name,
         "runtime_cgroup_driver": spec.runtime.cgroup_driver,
+        "kubernetes_hardening": spec.hardening,
         "cni_name": spec.cni.name,
         **{f"cni_{spec.cni.name}_{key}": value for key, value in options.items()},
         **{f"dashboard_{key}": value for key, value in spec.dashboard.model_dump().items()},
@@ -142,6 +143,8 @@ def _traits_variables(traits: Traits, runtime: str) -> dict[str, Any]:
     if traits.shared_kernel:
         # The host owns connection tracking: its limits cannot be set from inside a machine.
         found["control_plane_kube_proxy_config"] = {"conntrack": {"maxPerCore": 0}}
+        # They are the host's parameters of the kernel, and kubelet stops where they differ.
+        found["kubernetes_protect_kernel"] = False
         # The configuration of the host's kernel is not on the machine's disk.
         found["control_plane_ignore_preflight_errors"] = ["SystemVerification"]
     if traits.runtime_disk:

@@ -267,6 +267,10 @@ class LabSpec(Section):
     runtime: Runtime = Runtime()
     cni: Cni = Flannel()
     dashboard: Dashboard = DashboardChoice()
+    hardening: Literal["default", "cis"] = Field(
+        default="default",
+        description="cis: what the CIS benchmark asks for beyond the defaults (docs/security.md)",
+    )
     addons: list[Label] = Field(default=[], description="Addons of the catalogue, by name")
     provider: Provider = MachineOptions()
     artifacts: Artifacts = Artifacts()

@@ -212,6 +212,7 @@ COVERED = {
     "cli/lab.py": "tests/scenarios/lifecycle.yml",
     "cli/power.py": "tests/scenarios/power.yml",
     "cli/spec.py": "tests/scenarios/documents.yml",
+    "cli/support.py": "tests/scenarios/causes.yml",
     "context.py": "tests/unit/test_recipes.py",
     "errors.py": "tests/unit/cli/test_words.py",
     "event_log.py": "tests/unit/test_lab.py",

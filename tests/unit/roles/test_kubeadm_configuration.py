@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.unit.roles.manifests import VERSIONS, manifest, render, templar
+from tests.unit.roles.manifests import ROLES, VERSIONS, manifest, render, templar
 
 
 def documents(version: str, **more: object) -> dict[str, dict]:
@@ -47,8 +47,14 @@ def test_the_socket_follows_from_the_version():
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        ("1.20.2", {"enable-priority-and-fairness": "false"}),
-        ("1.31.4", [{"name": "enable-priority-and-fairness", "value": "false"}]),
+        ("1.20.2", {"profiling": "false", "enable-priority-and-fairness": "false"}),
+        (
+            "1.31.4",
+            [
+                {"name": "profiling", "value": "false"},
+                {"name": "enable-priority-and-fairness", "value": "false"},
+            ],
+        ),
     ],
 )
 def test_arguments_of_the_api_server_have_the_form_of_each_version(version, expected):
@@ -69,10 +75,16 @@ def test_the_kind_of_keys_has_the_form_of_each_version():
 def test_timeout_and_leader_election_have_the_form_of_each_version():
     slow = {"control_plane_init_timeout": 1200, "control_plane_leader_election": False}
     old, new = documents("1.20.2", **slow), documents("1.31.4", **slow)
-    assert old["ClusterConfiguration"]["apiServer"] == {"timeoutForControlPlane": "1200s"}
+    assert old["ClusterConfiguration"]["apiServer"]["timeoutForControlPlane"] == "1200s"
     assert new["InitConfiguration"]["timeouts"] == {"controlPlaneComponentHealthCheck": "1200s"}
-    assert old["ClusterConfiguration"]["scheduler"]["extraArgs"] == {"leader-elect": "false"}
-    expected = [{"name": "leader-elect", "value": "false"}]
+    assert old["ClusterConfiguration"]["scheduler"]["extraArgs"] == {
+        "profiling": "false",
+        "leader-elect": "false",
+    }
+    expected = [
+        {"name": "profiling", "value": "false"},
+        {"name": "leader-elect", "value": "false"},
+    ]
     assert new["ClusterConfiguration"]["scheduler"]["extraArgs"] == expected
 
 
@@ -88,3 +100,62 @@ def test_the_last_object_of_init_has_the_name_of_each_version(version, name):
 def test_cri_dockerd_is_one_of_the_services_of_a_version_without_dockershim(version, count):
     asked = templar("runtime", common_manifest=manifest(version))
     assert len(asked.template("{{ runtime_services }}")) == count
+
+
+PARTS = ("apiServer", "controllerManager", "scheduler")
+
+
+def arguments(version, **more):
+    """The arguments of each part, in one form."""
+    cluster = documents(version, **more)["ClusterConfiguration"]
+    given = {part: cluster[part]["extraArgs"] for part in PARTS}
+    return {
+        part: {pair["name"]: pair["value"] for pair in args} if isinstance(args, list) else args
+        for part, args in given.items()
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_profiling_is_off_in_every_cluster_and_nothing_else_is_asked_of_it(version):
+    assert arguments(version) == {part: {"profiling": "false"} for part in PARTS}
+    assert documents(version)["ClusterConfiguration"]["apiServer"]["extraVolumes"] == []
+    assert "protectKernelDefaults" not in documents(version)["KubeletConfiguration"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_hardened_cluster_has_an_audit_log_that_rotates(version):
+    found = documents(version, kubernetes_hardening="cis")
+    args = arguments(version, kubernetes_hardening="cis")
+    server = args["apiServer"]
+    limits = [server[f"audit-log-{key}"] for key in ("maxage", "maxbackup", "maxsize")]
+    assert limits == ["30", "10", "100"]
+    volumes = found["ClusterConfiguration"]["apiServer"]["extraVolumes"]
+    mounted = [volume["mountPath"] for volume in volumes]
+    assert server["audit-policy-file"] in mounted
+    assert server["audit-log-path"].rpartition("/")[0] in mounted
+    assert all(args[part]["profiling"] == "false" for part in PARTS)
+    assert found["KubeletConfiguration"]["protectKernelDefaults"] is True
+
+
+def test_kubelet_does_not_watch_over_a_kernel_that_is_not_its_own():
+    found = documents("1.20.2", kubernetes_hardening="cis", kubernetes_protect_kernel=False)
+    assert "protectKernelDefaults" not in found["KubeletConfiguration"]
+    assert found["KubeletConfiguration"]["tlsCipherSuites"]
+
+
+def test_an_argument_of_the_user_wins_over_ours():
+    given = {"control_plane_api_server_args": {"profiling": "true"}}
+    assert arguments("1.31.4", **given)["apiServer"] == {"profiling": "true"}
+
+
+def test_the_audit_log_never_has_the_content_of_a_secret():
+    policy = yaml.safe_load((ROLES / "control_plane/files/audit-policy.yml").read_text())
+    for rule in policy["rules"]:
+        named = {name for part in rule.get("resources", []) for name in part["resources"]}
+        if "secrets" in named:
+            assert rule["level"] == "Metadata"
+            assert {"serviceaccounts/token", "configmaps"} <= named
+            return
+        # What comes before keeps nothing.
+        assert rule["level"] == "None"
+    raise AssertionError("no rule names secrets")
