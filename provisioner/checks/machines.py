@@ -141,7 +141,10 @@ def certificates(cluster: Cluster) -> str:
 def control_plane(cluster: Cluster) -> str:
     """Every static pod runs, and the API server says that it is ready."""
     node = cluster.spec.control_plane.name
-    faults = causes(cluster.on_node, node, cluster.spec.runtime.name, (), STATIC_PODS)
+    try:
+        faults = causes(cluster.on_node, node, cluster.spec.runtime.name, (), STATIC_PODS)
+    except CheckFailed as fault:
+        faults = [str(fault)]
     words = ("get", "--raw", "/readyz?verbose", "--request-timeout=10s")
     try:
         answer = cluster.kubectl.call(*words, check=False)

@@ -29,6 +29,10 @@ ASK_SECONDS = 30
 FETCH_SECONDS = 10
 
 
+SHOWS = "`kubelab kubectl -- get pods -A -o wide` and `kubelab ssh NODE` show more"
+MENDS = "`kubelab up` starts services, and writes the files of the control plane again"
+
+
 class CheckFailed(Exception):  # noqa: N818 (an answer to a question, not an error of ours)
     """A check failed; the text names the node or pod and what was found there."""
 
@@ -130,7 +134,7 @@ def _answer(name: str, check: Check, cluster: Cluster) -> Finding:
         cluster.answers = not isinstance(fault, NoAnswer)
     except LabError as error:
         ok, detail = False, f"{error.brief}: {error.details}".strip(": ")
-    hint = "" if ok else "`kubelab kubectl -- get pods -A -o wide` and `kubelab ssh NODE` show more"
+    hint = MENDS if not cluster.answers else "" if ok else SHOWS
     return Finding(name, ok, detail, round(time.monotonic() - begin, 2), hint)
 
 

@@ -16,9 +16,8 @@ from typing import Any
 
 from provisioner.checks.machines import STATIC_PODS, causes
 from provisioner.checks.runtimes import services_of
-from provisioner.checks.verify import CheckFailed
 from provisioner.context import Context, on_machines
-from provisioner.errors import LabError, UsageError
+from provisioner.errors import UsageError
 from provisioner.lab import PROJECT
 from provisioner.queries.plan import plan_of
 from provisioner.queries.redaction import redact, secrets_of
@@ -146,8 +145,9 @@ def _made(part: Part) -> tuple[str, str]:
     """The text of a member, and why it could not be had."""
     try:
         return part(), ""
-    except (LabError, CheckFailed, OSError) as error:
-        return "", str(error)
+    except Exception as error:
+        # Also an error of kubelab itself: a report of a fault has to come out of any lab.
+        return "", str(error) or repr(error)
 
 
 def _pack(path: Path, name: str, texts: Mapping[str, str]) -> None:

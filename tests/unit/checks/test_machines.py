@@ -124,6 +124,12 @@ def test_a_static_pod_that_does_not_run_is_no_silent_api_server(asked):
     assert not isinstance(fault.value, NoAnswer)
 
 
+def test_a_machine_that_is_silent_comes_before_the_silence_of_its_api_server(asked):
+    silent = Machines(silent=["master"])
+    with pytest.raises(NoAnswer, match="no route to host; no answer: timed out"):
+        asked(machines.control_plane, silent, CommandError("kubectl", "timed out"))
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
