@@ -92,7 +92,9 @@ def _lines(name: str, answer: Result) -> list[str]:
 
 def _cluster(kubectl: Kubectl, well: bool) -> list[str]:
     words = ("--all-namespaces", "-o", f"go-template={TEMPLATE}", f"--request-timeout={SECONDS}s")
-    lines = kubectl.call("get", ",".join(KINDS), *words).stdout.splitlines()
+    # Each kind is a request of its own.
+    answer = kubectl.call("get", ",".join(KINDS), *words, timeout=2 * SECONDS)
+    lines = answer.stdout.splitlines()
     return sorted(found for line in lines if (found := _stable_part(line, well)))
 
 

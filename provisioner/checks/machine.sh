@@ -9,8 +9,9 @@ done
 certificates() {
   sed -n '/^-----BEGIN CERTIFICATE/,/^-----END CERTIFICATE/p' | base64 | tr -d '\n'
 }
+# Those of kubeadm's authorities are valid for ten years, and have the serial number 0, which parsers refuse.
 for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /var/lib/kubelet/pki/kubelet-client-current.pem; do
-  [ -e "$file" ] && echo "certificate $file $(certificates < "$file")"
+  [ -e "$file" ] && [ "${file%ca.crt}" = "$file" ] && echo "certificate $file $(certificates < "$file")"
 done
 for file in /etc/kubernetes/*.conf; do
   data="$(sed -n 's/^ *client-certificate-data: *//p' "$file" 2> /dev/null)"

@@ -1,6 +1,7 @@
 """The questions of ``verify`` that machines answer, whether the API server does or not."""
 
 import base64
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -152,7 +153,7 @@ def control_plane(cluster: Cluster) -> str:
         raise NoAnswer("; ".join([*faults, f"no answer: {error.details}"])) from None
     if answer.code != 0:
         said = answer.stdout + answer.stderr
-        wrong = [line for line in said.splitlines() if line.startswith("[-]")]
+        wrong = [f"its check of {name} fails" for name in re.findall(r"\[-\](\S+) failed", said)]
         why = ", ".join(wrong) or tail(said, lines=1)
         raise NoAnswer("; ".join([*faults, f"the API server is not ready: {why}"]))
     _refuse(faults)

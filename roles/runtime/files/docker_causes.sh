@@ -4,7 +4,8 @@
 export LC_ALL=C
 manifests=/etc/kubernetes/manifests
 
-# The line by which a program that ended said why: the last fatal one, else the last error, else the last.
+# The line by which a program that ended said why: the last fatal one, else the last error, else the last. After a
+# fatal line a program of Kubernetes writes thousands more, the stacks of its threads.
 last_words() {
   awk 'NF { last = $0 }
     /^F[0-9][0-9][0-9][0-9] | FATAL|level"?[=:]"?fatal|panic: |failed to load Kubelet config|failed to run Kubelet/ { fatal = $0 }
@@ -52,13 +53,19 @@ containers() {
     --filter label=io.kubernetes.pod.namespace=kube-system 2> /dev/null
 }
 
+answers=yes
+if [ $# -gt 0 ] && ! timeout 20 docker ps --quiet > /dev/null 2>&1; then
+  answers=no
+  echo "docker does not answer, so nothing is known of the containers of static pods"
+fi
+
 for pod in "$@"; do
   manifest="$manifests/$pod.yaml"
   if [ ! -s "$manifest" ]; then
     echo "static pod $pod does not run: $manifest is missing or empty"
     continue
   fi
-  [ -n "$(containers)" ] && continue
+  [ $answers = no ] || [ -n "$(containers)" ] && continue
   # kubelet says it at each look, every 20 seconds.
   refused="$(journalctl --quiet --no-pager -o cat --since=-1min _SYSTEMD_UNIT=kubelet.service |
     grep -F "$manifest" | grep "process manifest" | tail -n 1 | cut -c 1-500)"
@@ -68,7 +75,7 @@ for pod in "$@"; do
   elif [ -n "$ended" ]; then
     echo "static pod $pod does not run: its container ended with exit code" \
       "$(docker inspect --format '{{.State.ExitCode}}' "$ended"):" \
-      "$(docker logs --tail 100 "$ended" 2>&1 | last_words)"
+      "$(docker logs --tail 5000 "$ended" 2>&1 | last_words)"
   else
     echo "static pod $pod does not run: it has no container"
   fi

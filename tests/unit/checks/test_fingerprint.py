@@ -27,7 +27,7 @@ class Answers:
     def exec(self, node, argv, *, check=True):
         return Result(tuple(argv), 0, self.machine, "")
 
-    def call(self, *words, check=True):
+    def call(self, *words, check=True, timeout=60):
         if "--raw" in words and self.dns:
             raise LabError("kubectl failed")
         pods = "pod/coredns-1\n" if "pods" in words else self.objects

@@ -18,6 +18,7 @@ case "$1 $3" in
 esac
 """
 DOCKER = """\
+test "$(cat silent)" = "" || exit 1
 case "$1 $*" in
   "ps "*--all*) cat ended ;;
   "ps "*) cat running ;;
@@ -43,6 +44,7 @@ def node(tmp_path):
     (tmp_path / "manifests").mkdir()
     script = SCRIPT.read_text().replace("/etc/kubernetes/manifests", "manifests")
     given = {"state": "active", "result": "success", "running": "x", "ended": "", "journal": ""}
+    given["silent"] = ""
 
     def said(*words, manifest="kind: Pod", **files):
         (tmp_path / "manifests/etcd.yaml").write_text(manifest)
@@ -110,3 +112,11 @@ def test_a_container_that_ended_is_told_by_its_code_and_its_last_words(node):
 
 def test_a_pod_without_a_container_is_told(node):
     assert node("--", "etcd", running="") == ["static pod etcd does not run: it has no container"]
+
+
+def test_a_docker_that_is_silent_is_not_taken_for_one_without_containers(node):
+    said = node("--", "etcd", "kube-apiserver", running="", silent="yes")
+    assert said == [
+        "docker does not answer, so nothing is known of the containers of static pods",
+        "static pod kube-apiserver does not run: manifests/kube-apiserver.yaml is missing or empty",
+    ]
