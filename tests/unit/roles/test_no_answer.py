@@ -17,7 +17,7 @@ MAY_FAIL = {
     "drain: Drain the node": "the next task fails",
     "join: Run kubeadm join": "the next task fails",
     "join: Wait until the first control plane is Ready": "the join reports what is wrong",
-    "join: Wait until the controller manager has signed the token and serves nodes": "the join reports",
+    "join: Wait until the controller manager has signed the token and serves nodes": "as above",
     "node: Check whether the prerequisites are installed or available": "they are installed",
     "runtime: Check docker for the images": "it says so of each host",
     "runtime: Check the services and the static pods": "it adds to a failure",
