@@ -81,8 +81,7 @@ class Cluster(object):
 
 
 def condition(item, kind):
-    found = [c for c in item.get("status", {}).get("conditions", []) if c["type"] == kind]
-    return found[0] if found else {}
+    return next((c for c in item.get("status", {}).get("conditions", []) if c["type"] == kind), {})
 
 
 def has(item, kind):
@@ -107,7 +106,7 @@ def is_ended(status):
 
 def of_pod(events, pod):
     """The events of a pod, the newest last."""
-    own = [e for e in events if e["involvedObject"].get("uid") == pod["metadata"]["uid"]]
+    own = (e for e in events if e["involvedObject"].get("uid") == pod["metadata"]["uid"])
     return sorted(own, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
 
 
@@ -243,8 +242,7 @@ def why(cluster, pod, events):
             ended = "container %s ended with exit code %s after %s restarts: %s"
             return ended % (status["name"], code, status.get("restartCount", 0), last_words(cluster, pod, status))
         if waits_for(status) not in STARTING:
-            message = status["state"]["waiting"].get("message", "")
-            return "container %s: %s %s" % (status["name"], waits_for(status), message)
+            return "container %s: %s %s" % (status["name"], waits_for(status), status["state"]["waiting"].get("message", ""))
     if not has(pod, "PodScheduled") and condition(pod, "PodScheduled"):
         return condition(pod, "PodScheduled").get("message", "it is not scheduled")
     for event in last_event:
@@ -259,8 +257,8 @@ def told(cluster, late, events):
     for one in sorted(late, key=lambda one: one.pod is None):
         reason = why(cluster, one.pod, events) if one.pod else one.why
         lines.append("%s: %s" % (one.what, reason.strip()) if reason else one.what)
-    rest = lines[REASONS:]
-    return lines[:REASONS] + (["and %s more" % len(rest)] if rest else [])
+    more = len(lines) - REASONS
+    return lines[:REASONS] + (["and %s more" % more] if more > 0 else [])
 
 
 def look(cluster, params):
