@@ -52,12 +52,12 @@ class Watch:
 
 def fresh_files(lab: SharedLab, since: float) -> Iterator[tuple[Path, bytes]]:
     """Files that were written since then: of the lab, of Ansible, and temporary ones."""
-    folders = [lab.dir, Path.home() / ".ansible", Path("/tmp"), Path("/var/tmp")]
+    # Disks of machines are looked at from inside.
+    own = [path for path in lab.dir.iterdir() if path.name not in ("machines", "snapshots")]
+    consoles = [*lab.dir.glob("machines/*/console.log")]
+    folders = [*own, *consoles, Path.home() / ".ansible", Path("/tmp"), Path("/var/tmp")]
     for folder in folders:
-        for path in folder.rglob("*"):
-            # Disks of machines are looked at from inside.
-            if path.is_relative_to(lab.dir / "machines") and path.name != "console.log":
-                continue
+        for path in [folder, *folder.rglob("*")]:
             with suppress(OSError):
                 state = path.lstat()
                 small = path.is_file() and not path.is_symlink() and state.st_size < LARGEST
