@@ -125,7 +125,7 @@ RULES = (
         " from 1.21 on: its first page is an error",
         "Kubernetes 1.21 release notes, kubernetes/dashboard v2.6.1",
         "kubernetes-dashboard",
-        "2.6.0 (docs/dashboard.md), headlamp or kube-web-view",
+        "2.6.0, headlamp or kube-web-view",
     ),
     Rule(
         {"os": "centos7", "docker": ">=27"},
@@ -184,7 +184,8 @@ class Conflict:
         return f"{subject}{where}: {self.rule.why}; {', or '.join(ways) or 'nothing here works'}"
 
 
-def _meets(fact: str, condition: str) -> bool:
+def meets(fact: str, condition: str) -> bool:
+    """Whether a fact is as a condition says: a range of versions, or a word."""
     try:
         return SpecifierSet(condition).contains(Version(fact), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
@@ -196,7 +197,7 @@ def broken_by(facts: Facts) -> list[Rule]:
     return [
         rule
         for rule in RULES
-        if all(name in facts and _meets(facts[name], rule.when[name]) for name in rule.when)
+        if all(name in facts and meets(facts[name], rule.when[name]) for name in rule.when)
     ]
 
 
@@ -228,8 +229,7 @@ def follows(kubernetes: str) -> dict[str, str]:
 def conflicts_of(facts: Facts, offered: Collection[str]) -> Iterator[Conflict]:
     """The conflicts of a combination; ``offered`` are the available versions of Kubernetes."""
     for rule in broken_by(facts):
-        instead = rule.instead or _nearest(facts, offered)
-        yield Conflict(rule, facts, instead)
+        yield Conflict(rule, facts, rule.instead or _nearest(facts, offered))
 
 
 def broken_on(os: str, kubernetes: str) -> list[Rule]:

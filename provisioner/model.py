@@ -24,13 +24,14 @@ Status = Literal["start", "progress", "ok", "changed", "skipped", "failed", "unr
 class Choice:
     """A component that a spec asks for, and the key of the spec that names it.
 
-    An empty ``version`` means the version in the catalogue.
+    An empty ``version`` means the catalogue's for the lab's ``kubernetes``.
     """
 
     kind: Kind
     name: str
     key: str
     version: str = ""
+    kubernetes: str = ""
 
 
 @dataclass(frozen=True)

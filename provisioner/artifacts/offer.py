@@ -52,12 +52,12 @@ def offers(artifacts: Artifacts) -> Offer:
     """
     workshop = workshop_of(artifacts)
     catalog = workshop.catalog
-    names: dict[str, list[str]] = {}
+    names: dict[str, set[str]] = {}
     for component in catalog.components.values():
         if catalog.is_whole(component):
             # Kubernetes has one name only: a spec chooses it by version.
             word = component.version if component.kind == "kubernetes" else component.name
-            names.setdefault(component.kind, []).append(word)
+            names.setdefault(component.kind, set()).add(word)
 
     def missing(choice: Choice) -> Collection[str]:
         component = catalog.find(choice)

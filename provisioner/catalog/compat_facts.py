@@ -70,11 +70,22 @@ def conflicts_in(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:
     for conflict in conflicts_of(facts, offered):
         fact = conflict.rule.fact
         yield KEYS.get(fact, "kubernetes.version"), facts[fact], str(conflict)
+    yield from _without_a_version(catalog, spec)
     yield from _between_components(catalog, spec)
     wanted = spec.provider.box
     if wanted and wanted.baked and isinstance(catalog.boxes.get(wanted.name), FetchedBox):
         why = "a fetched box cannot be baked: use false"
         yield "provider.box.baked", True, why
+
+
+def _without_a_version(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:
+    """The chosen components of which no version is for the spec's Kubernetes."""
+    for choice in spec.choices:
+        same = [c for c in catalog.of_kind(choice.kind) if c.name == choice.name and c.kubernetes]
+        if same and catalog.find(choice) is None:
+            have = ", ".join(f"{c.version} for {c.kubernetes}" for c in same)
+            why = f"no version of it is for Kubernetes {choice.kubernetes}, there is {have}"
+            yield choice.key, choice.name, f"{why}: use another version of Kubernetes"
 
 
 def _between_components(catalog: Catalog, spec: LabSpec) -> Iterator[SpecFault]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from provisioner.compat import meets
 from provisioner.model import Choice, Kind
 
 # A download is kept under its checksum, so nothing else may stand there.
@@ -168,7 +169,8 @@ class Component(Part):
     ``settings`` is data for the role that handles the kind. ``files`` maps a path in the set to
     BUILD/PATH. ``packages`` and ``repositories`` are installed on nodes; their keys are Ansible's
     ``os_family``, or family and major version (``RedHat-7``). An empty version pins nothing.
-    ``requires`` and ``conflicts`` name other components as KIND or KIND/NAME.
+    ``requires`` and ``conflicts`` name other components as KIND or KIND/NAME. ``kubernetes`` is the
+    range of versions that it is for; empty for all.
     """
 
     kind: Kind
@@ -181,6 +183,7 @@ class Component(Part):
     repositories: dict[str, dict[str, Repository]] = {}
     requires: list[str] = []
     conflicts: list[str] = []
+    kubernetes: str = ""
     checks: list[ComponentCheck] = []
     upstream: Variant = Variant()
 
@@ -192,6 +195,12 @@ class Component(Part):
             "images": {**self.images, **self.upstream.images},
         }
         return self.model_copy(update=changed)
+
+    def is_chosen_by(self, choice: Choice) -> bool:
+        """Whether a spec chooses this component."""
+        fits = not choice.kubernetes or meets(choice.kubernetes, self.kubernetes)
+        named = (choice.kind, choice.name) == (self.kind, self.name)
+        return named and choice.version in ("", self.version) and fits
 
     def is_meant_by(self, reference: str) -> bool:
         """Whether a reference (KIND or KIND/NAME) means this component."""
@@ -237,10 +246,7 @@ class Catalog(Part):
 
     def find(self, choice: Choice) -> Component | None:
         """The component that a spec chooses, or None if the catalogue lacks it."""
-        for component in self.of_kind(choice.kind):
-            if component.name == choice.name and choice.version in ("", component.version):
-                return component
-        return None
+        return next((c for c in self.components.values() if c.is_chosen_by(choice)), None)
 
     def resolve(self, choices: Iterable[Choice]) -> list[Component]:
         """The components that a spec chooses; required components come first.

@@ -278,13 +278,21 @@ class LabSpec(Section):
     @property
     def choices(self) -> tuple[Choice, ...]:
         """The components that this spec asks for."""
-        cluster = Choice("kubernetes", "kubernetes", "kubernetes.version", self.kubernetes.version)
-        runtime = Choice("runtime", self.runtime.name, "runtime.name")
-        network = Choice("cni", self.cni.name, "cni.name")
-        page = Choice("dashboard", self.dashboard.name, "dashboard.name")
-        addons = (Choice("addon", name, f"addons[{i}]") for i, name in enumerate(self.addons))
-        pages = () if page.name == NO_DASHBOARD else (page,)
-        return (cluster, runtime, network, *pages, *addons)
+        version = self.kubernetes.version
+        beside = [
+            ("runtime", self.runtime.name, "runtime.name"),
+            ("cni", self.cni.name, "cni.name"),
+            ("dashboard", self.dashboard.name, "dashboard.name"),
+            *(("addon", name, f"addons[{i}]") for i, name in enumerate(self.addons)),
+        ]
+        return (
+            Choice("kubernetes", "kubernetes", "kubernetes.version", version),
+            *(
+                Choice(kind, name, key, kubernetes=version)
+                for kind, name, key in beside
+                if (kind, name) != ("dashboard", NO_DASHBOARD)
+            ),
+        )
 
     @property
     def machines(self) -> list[Node]:

@@ -5,13 +5,15 @@ import pytest
 from provisioner.artifacts.artifact_set import order_of
 from provisioner.artifacts.offer import offers, workshop_of
 from provisioner.artifacts.sources.pypi import requirements
+from provisioner.catalog.compat_facts import conflicts_in
 from provisioner.catalog.load import load_catalog
 from provisioner.errors import SpecError
 from provisioner.phases.request import cluster_stays
 from provisioner.queries.dashboard import Page
-from provisioner.spec import LabSpec, parse_spec
+from provisioner.spec import Artifacts, LabSpec, parse_spec
 
-ARCHIVE = {"artifacts_builds": {"headlamp-0.44.0": {"path": "/h.tar", "sha256": "0" * 64}}}
+GIVEN = {"path": "/h.tar", "sha256": "0" * 64}
+ARCHIVE = {"artifacts_builds": {"headlamp-0.44.0": GIVEN}}
 
 
 def page(exposure="ClusterIP", login=True, given=""):
@@ -66,24 +68,39 @@ def test_a_page_without_its_images_is_refused_with_what_to_give(good, name):
     assert "{path: FILE, sha256: SUM}" in refused.value.details
 
 
-def test_an_old_cluster_gets_the_dashboard_that_fits_it_or_a_refusal(good):
+@pytest.mark.parametrize("source", ["packages", "upstream"])
+@pytest.mark.parametrize("kubernetes", ["1.20.2", "1.31.4", "1.31.14"])
+def test_a_cluster_gets_the_dashboard_that_fits_it(good, kubernetes, source):
+    workshop = workshop_of(Artifacts(source=source))
+    good["kubernetes"]["version"], good["dashboard"] = kubernetes, "kubernetes-dashboard"
+    spec = LabSpec(**good)
+    (page,) = [c for c in workshop.catalog.resolve(spec.choices) if c.kind == "dashboard"]
+    assert page.version == ("2.6.0" if kubernetes == "1.20.2" else "2.7.0")
+    assert not list(conflicts_in(workshop.catalog, spec))
+    image = page.images["dashboard"]
+    assert image.archive == f"kubernetes-dashboard-{page.version}/file"
+    assert image.tag == f"v{page.version}"
+
+
+def test_a_page_that_the_cluster_cannot_serve_is_refused_though_a_spec_insists(good):
     good["dashboard"] = "kubernetes-dashboard"
+    files = dict.fromkeys(("kubernetes-dashboard-2.7.0", "metrics-scraper-1.0.8"), GIVEN)
+    good["artifacts"]["overrides"] = {
+        "artifacts_builds": files,
+        "artifacts_dashboard_kubernetes_dashboard": {"kubernetes": ""},
+    }
     with pytest.raises(SpecError) as refused:
         parse_spec(good, "lab.yml", offers)
     assert "CronJobs of batch/v1" in refused.value.details
-    # As docs/dashboard.md has it.
-    file = {"source": "file", "path": "/d.tar", "sha256": "0" * 64}
-    image = {"tag": "v2.6.0", "archive": "kubernetes-dashboard-2.6.0/file"}
-    good["artifacts"]["overrides"] = {
-        "artifacts_builds": {"kubernetes-dashboard-2.6.0": file, "metrics-scraper-1.0.8": file},
-        "artifacts_dashboard_kubernetes_dashboard": {
-            "version": "2.6.0",
-            "images": {"dashboard": image},
-        },
-    }
-    spec = parse_spec(good, "lab.yml", offers)
-    order = order_of(spec, workshop_of(spec.artifacts))
-    assert ("kubernetes-dashboard", "2.6.0") in {(c.name, c.version) for c in order.components}
+
+
+def test_a_component_without_a_version_for_the_cluster_is_refused(good):
+    good["dashboard"] = "headlamp"
+    late = {"kubernetes": ">=1.30", "version": "9"}
+    good["artifacts"]["overrides"] = {**ARCHIVE, "artifacts_dashboard_headlamp": late}
+    with pytest.raises(SpecError) as refused:
+        parse_spec(good, "lab.yml", offers)
+    assert "no version of it is for Kubernetes 1.20.2, there is 9 for >=1.30" in refused.value.details
 
 
 def test_the_short_form_is_the_long_one_and_is_in_the_schema(good):

@@ -65,6 +65,21 @@ def test_weave_and_the_dashboard_come_with_their_digests(steps):
     assert applied == {"weave", "kubernetes-dashboard"}
 
 
+def test_weave_on_debian_needs_no_override_and_has_the_dashboard_for_its_kubernetes(registries):
+    lock = "docker.io/kubernetesui/dashboard:v2.6.0"
+    registries[lock] = f"sha256:{'d' * 64}"
+    spec = read_spec(profiles()["debian12-weave"], offers)
+    assert spec.artifacts.overrides == {}
+    steps = plan_of(make_context(Lab("weave"), spec, lambda _: None))
+    images = {s.source: s for s in steps if s.kind == "image"}
+    for name in ("weave-kube", "weave-npc"):
+        assert images[f"docker.io/weaveworks/{name}"].state == "to fetch"
+    page = images["docker.io/kubernetesui/dashboard"]
+    assert (page.version, page.state, page.sha256) == ("v2.6.0", "to fetch and to lock", "d" * 64)
+    applied = {s.name for s in steps if s.kind == "cluster" and s.state == "applied"}
+    assert applied == {"weave", "kubernetes-dashboard"}
+
+
 def test_an_image_without_a_digest_is_told_with_the_one_to_lock(context, registries):
     name = "registry.k8s.io/kube-proxy:v1.31.14"
     registries[name] = f"sha256:{'c' * 64}"
