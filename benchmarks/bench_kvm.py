@@ -30,9 +30,9 @@ def kubelab(*words: str) -> tuple[float, dict]:
 
 
 def spec(name: str, *, baked: bool) -> Path:
-    """A spec like profiles/debian12.yml with networks of its own."""
+    """A spec like profiles/debian12.yml with networks of its own, and without a dashboard."""
     data = yaml.safe_load((PROJECT / "profiles/debian12.yml").read_text())
-    data["name"] = name
+    data |= {"name": name, "dashboard": "none"}
     data["networks"]["node"] = "10.74.0.0/24"
     data["nodes"] = data["nodes"][:COUNT]
     for node in data["nodes"]:

@@ -74,11 +74,15 @@ def applied(lab: str) -> str:
 
 
 def write_spec(name: str, changes: Mapping[str, object] | None = None) -> Path:
-    """A spec like profiles/embedded.yml, with a network of its own."""
+    """A spec like profiles/embedded.yml, with a network of its own and without a dashboard.
+
+    The bare script has none.
+    """
     text = (PROJECT / "profiles/embedded.yml").read_text().replace("10.77.0.", NETWORK)
     SCRATCH.mkdir(exist_ok=True)
     path = SCRATCH / f"{name}.yml"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(text), "name": name, **(changes or {})}))
+    own = {"name": name, "dashboard": "none", **(changes or {})}
+    path.write_text(yaml.safe_dump(yaml.safe_load(text) | own))
     return path
 
 

@@ -166,11 +166,10 @@ class Variant(Part):
 class Component(Part):
     """A component of a cluster, identified by its kind and its name.
 
-    ``settings`` is data for the role that handles the kind. ``files`` maps a path in the set to
-    BUILD/PATH. ``packages`` and ``repositories`` are installed on nodes; their keys are Ansible's
+    ``settings`` is data for the role of the kind. ``files`` maps a path in the set to BUILD/PATH.
+    ``packages`` and ``repositories`` are installed on nodes; their keys are Ansible's
     ``os_family``, or family and major version (``RedHat-7``). An empty version pins nothing.
-    ``requires`` and ``conflicts`` name other components as KIND or KIND/NAME. ``kubernetes`` is the
-    range of versions that it is for; empty for all.
+    ``requires`` and ``conflicts`` name others as KIND or KIND/NAME, ``kubernetes`` its versions.
     """
 
     kind: Kind
@@ -198,9 +197,9 @@ class Component(Part):
 
     def is_chosen_by(self, choice: Choice) -> bool:
         """Whether a spec chooses this component."""
-        fits = not choice.kubernetes or meets(choice.kubernetes, self.kubernetes)
-        named = (choice.kind, choice.name) == (self.kind, self.name)
-        return named and choice.version in ("", self.version) and fits
+        wanted = (choice.kind, choice.name, choice.version or self.version)
+        same = wanted == (self.kind, self.name, self.version)
+        return same and meets(choice.kubernetes, self.kubernetes)
 
     def is_meant_by(self, reference: str) -> bool:
         """Whether a reference (KIND or KIND/NAME) means this component."""
@@ -234,11 +233,9 @@ class Catalog(Part):
         Files of this host that a spec names are kept.
         """
         given = {name: build for name, build in self.builds.items() if build.is_given_file}
-        changed = {
-            "builds": {**self.builds, **self.upstream, **given},
-            "components": {key: c.from_upstream() for key, c in self.components.items()},
-        }
-        return self.model_copy(update=changed)
+        builds = {**self.builds, **self.upstream, **given}
+        components = {key: c.from_upstream() for key, c in self.components.items()}
+        return self.model_copy(update={"builds": builds, "components": components})
 
     def of_kind(self, kind: Kind) -> list[Component]:
         """Every component of a kind, in the order of the catalogue's files."""

@@ -13,7 +13,7 @@ from tests.registry.serve import Registry
 pytestmark = pytest.mark.extended
 
 # The file of the catalogue that names each image of the profile.
-FILES = ("kubernetes_1_20_2", "cni_flannel")
+FILES = ("kubernetes_1_20_2", "cni_flannel", "dashboard_kube_web_view")
 
 
 def overrides(registry: Registry, artifacts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def images_of(lab: Lab) -> dict[str, str]:
 
 def test_a_lab_of_images_from_a_registry_is_whole(lab, registry):
     before = images_of(lab)
-    assert len(before) == 9
+    assert len(before) == 10
     assert set(before.values()) <= {"to fetch", "cached"}
     lab.up(1200)
     assert set(images_of(lab).values()) == {"cached"}

@@ -48,6 +48,7 @@ def test_an_addon_is_chosen_by_its_name(spec):
         ("kubernetes", "kubernetes"),
         ("runtime", "docker"),
         ("cni", "flannel"),
+        ("dashboard", "kube-web-view"),
         ("addon", "hello"),
     ]
 

@@ -12,6 +12,7 @@ def refuse(good, password_file):
     # Without its images: they have a test of their own.
     ours = {name: {"archive": "", "layers": ["base"]} for name in ("weave-kube", "weave-npc")}
     good["artifacts"] = {"overrides": {"artifacts_cni_weave": {"images": ours}}}
+    good["dashboard"] = "none"
     offer = Offer({"kubernetes": ["1.20.2"], "cni": ["weave"], "runtime": ["docker"]})
     spec = parse_spec(good, "lab.yml", lambda _: offer)
     CheckRequest().run(make_context(Lab("x"), spec))

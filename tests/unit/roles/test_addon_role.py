@@ -118,3 +118,14 @@ def test_a_page_has_all_that_the_tasks_read(page):
     pods = [d["spec"]["template"]["spec"] for d in documents if d["kind"] == "Deployment"]
     references = {image["reference"] for image in IMAGES.values()}
     assert {c["image"] for pod in pods for c in pod["containers"]} <= references
+
+
+def test_a_dashboard_is_applied_before_workers_join_and_waited_for_after_all_else():
+    plays = {play["name"]: play for play in read(ROLES.parent / "playbooks/site.yml")}
+    early, join, whole = list(plays)[-4:-1]
+    assert plays[join]["ansible.builtin.import_playbook"] == "join.yml"
+    (apply,) = plays[early]["tasks"]
+    assert apply["ansible.builtin.import_role"] == {"name": "dashboard", "tasks_from": "apply"}
+    # Applied once.
+    assert plays[whole]["ansible.builtin.import_playbook"] == "dashboard.yml"
+    assert plays[whole]["vars"] == {"dashboard_applied": True}
