@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from provisioner.checks.kubectl import Kubectl
 from provisioner.lab import PROJECT
@@ -60,21 +61,27 @@ HOME = {
     ".kube/config": "not: a kubeconfig",
     ".ssh/config": "Host *\n  ProxyCommand false\n",
 }
+# What users have in their environments, by what it is about.
 ENVIRONMENTS = {
-    "no locale": {"LC_ALL": "", "LANG": ""},
-    "C": {"LC_ALL": "C", "TERM": "dumb"},
-    "a locale that is not generated": {"LC_ALL": "de_DE.UTF-8", "LANG": "xx_YY"},
-    "a locale without Unicode": {"LC_ALL": "de_DE.ISO-8859-1", "LANGUAGE": "de"},
-    "roles": {"ANSIBLE_ROLES_PATH": "/nowhere", "ANSIBLE_LIBRARY": "/nowhere"},
-    "a strategy": {"ANSIBLE_STRATEGY": "debug", "ANSIBLE_FORKS": "none"},
-    "a callback": {"ANSIBLE_STDOUT_CALLBACK": "none", "ANSIBLE_FORCE_COLOR": "true"},
-    "a vault": {"ANSIBLE_VAULT_PASSWORD_FILE": "/nowhere", "ANSIBLE_ASK_VAULT_PASS": "true"},
-    "access": {"ANSIBLE_SSH_ARGS": "-o ProxyCommand=false", "ANSIBLE_BECOME_ASK_PASS": "true"},
-    "an inventory": {"ANSIBLE_INVENTORY_ENABLED": "none", "ANSIBLE_INVENTORY": "/nowhere"},
-    "proxies": {"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"},
-    "kubectl and vagrant": {"KUBECONFIG": "/nowhere", "VAGRANT_CWD": "/nowhere"},
-    "python": {"PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "PYTHONUTF8": "0"},
-    "a shell": {"BASH_ENV": "/nowhere", "CDPATH": "/", "POSIXLY_CORRECT": "1", "COLUMNS": "40"},
+    name: dict(word.split("=", 1) for word in shlex.split(words))
+    for name, words in yaml.safe_load(
+        """
+no locale: LC_ALL= LANG=
+C: LC_ALL=C TERM=dumb
+a locale that is not generated: LC_ALL=de_DE.UTF-8 LANG=xx_YY
+a locale without Unicode: LC_ALL=de_DE.ISO-8859-1 LANGUAGE=de
+roles: ANSIBLE_ROLES_PATH=/nowhere ANSIBLE_LIBRARY=/nowhere
+a strategy: ANSIBLE_STRATEGY=debug ANSIBLE_FORKS=none
+a callback: ANSIBLE_STDOUT_CALLBACK=none ANSIBLE_FORCE_COLOR=true
+a vault: ANSIBLE_VAULT_PASSWORD_FILE=/nowhere ANSIBLE_ASK_VAULT_PASS=true
+access: ANSIBLE_SSH_ARGS='-o ProxyCommand=false' ANSIBLE_BECOME_ASK_PASS=true
+an inventory: ANSIBLE_INVENTORY_ENABLED=none ANSIBLE_INVENTORY=/nowhere
+proxies: http_proxy=http://127.0.0.1:9 HTTPS_PROXY=http://127.0.0.1:9
+kubectl and vagrant: KUBECONFIG=/nowhere VAGRANT_CWD=/nowhere
+python: PYTHONWARNINGS=error PYTHONOPTIMIZE=2 PYTHONUTF8=0
+a shell: BASH_ENV=/nowhere CDPATH=/ POSIXLY_CORRECT=1 COLUMNS=40
+"""
+    ).items()
 }
 
 
