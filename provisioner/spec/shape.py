@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
-from provisioner.model import Choice, Node, Role
+from provisioner.model import Choice, Kind, Node, Role
 from provisioner.spec.fields import (
     AbsolutePath,
     Address,
@@ -279,7 +279,7 @@ class LabSpec(Section):
     def choices(self) -> tuple[Choice, ...]:
         """The components that this spec asks for."""
         version = self.kubernetes.version
-        beside = [
+        beside: list[tuple[Kind, str, str]] = [
             ("runtime", self.runtime.name, "runtime.name"),
             ("cni", self.cni.name, "cni.name"),
             ("dashboard", self.dashboard.name, "dashboard.name"),

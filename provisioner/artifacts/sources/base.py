@@ -1,7 +1,9 @@
 """The base class of sources. A source makes the files of one build of the catalogue.
 
 A new source is one module in this folder: a subclass of ``Source`` and a pydantic model of its
-builds. The catalogue selects it by its word (``source: go``).
+builds. The catalogue selects it by its word (``source: go``)::
+
+    class GoSource(Source[GoBuild], word="go", model=GoBuild, mib=500, uses="build"):
 """
 
 from abc import ABC, abstractmethod
@@ -56,16 +58,18 @@ class Source(ABC, Generic[BuildModel]):
     build: BuildModel
     workshop: Workshop
 
-    # The source's word in the catalogue, the model of its builds, and the group of host packages
-    # that it runs.
+    # The source's word in the catalogue, the model of its builds, the disk space that a build takes
+    # (measured, mostly compiler caches), and the group of host packages that it runs.
     word: ClassVar[str]
     model: ClassVar[type[Build]]
-    uses: ClassVar[str] = ""
+    mib: ClassVar[int]
+    uses: ClassVar[str]
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, word: str, model: type[Build], mib: int, uses: str = "") -> None:
         """Register the source under its word."""
         super().__init_subclass__()
-        SOURCES[cls.word] = cls
+        cls.word, cls.model, cls.mib, cls.uses = word, model, mib, uses
+        SOURCES[word] = cls
 
     @property
     def key(self) -> str:
@@ -79,9 +83,9 @@ class Source(ABC, Generic[BuildModel]):
         return ""
 
     @property
-    @abstractmethod
     def room(self) -> int:
-        """Disk space in MiB that ``make`` takes (measured), mostly compiler caches."""
+        """Disk space in MiB that ``make`` takes."""
+        return self.mib
 
     @abstractmethod
     def describe(self) -> list[Description]:

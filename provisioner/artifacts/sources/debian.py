@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import ConfigDict
 
@@ -147,17 +147,8 @@ class PackageBuild(Build):
     packages: list[str]
 
 
-class PackageSource(Source[PackageBuild]):
+class PackageSource(Source[PackageBuild], word="debian", model=PackageBuild, mib=50, uses="build"):
     """Unpacks binary packages."""
-
-    word: ClassVar[str] = "debian"
-    model: ClassVar[type[Build]] = PackageBuild
-    uses: ClassVar[str] = "build"
-
-    @property
-    def room(self) -> int:
-        """Some 50 MiB."""
-        return 50
 
     def describe(self) -> list[Description]:
         """The packages."""

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
@@ -143,22 +143,15 @@ def _generate_openapi(build: SourceBuild, place: Path, go: Go, tell: Tell) -> No
     out.with_suffix(".new").rename(out)
 
 
-class DebianSource(Source[SourceBuild]):
+class DebianSource(
+    Source[SourceBuild], word="debian-source", model=SourceBuild, mib=4200, uses="build"
+):
     """Compiles Kubernetes from a source package."""
-
-    word: ClassVar[str] = "debian-source"
-    model: ClassVar[type[Build]] = SourceBuild
-    uses: ClassVar[str] = "build"
 
     @property
     def tools(self) -> object:
         """The toolchain."""
         return in_use(self.workshop.catalog.toolchains[self.build.toolchain]).model_dump()
-
-    @property
-    def room(self) -> int:
-        """Some 4200 MiB."""
-        return 4200
 
     def describe(self) -> list[Description]:
         """The source package and its version."""

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
@@ -218,12 +218,8 @@ def toolchain_faults(workshop: Workshop, name: str) -> Iterator[str]:
         yield f"toolchain: no toolchain {name!r}"
 
 
-class GoSource(Source[GoBuild]):
+class GoSource(Source[GoBuild], word="go", model=GoBuild, mib=500, uses="build"):
     """Compiles commands of a Go module."""
-
-    word: ClassVar[str] = "go"
-    model: ClassVar[type[Build]] = GoBuild
-    uses: ClassVar[str] = "build"
 
     @property
     def tools(self) -> object:
@@ -232,8 +228,8 @@ class GoSource(Source[GoBuild]):
 
     @property
     def room(self) -> int:
-        """Some 500 MiB a command."""
-        return 500 * len(self.build.commands)
+        """Disk space in MiB, by the number of commands."""
+        return self.mib * len(self.build.commands)
 
     def describe(self) -> list[Description]:
         """The module and its version."""

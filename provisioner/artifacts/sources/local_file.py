@@ -5,7 +5,7 @@ import shutil
 import tarfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import ConfigDict
 
@@ -67,22 +67,14 @@ def check_archive(name: str, archive: Path, reference: str) -> None:
         raise _refuse(name, archive, why, hint)
 
 
-class FileSource(Source[FileBuild]):
+class FileSource(Source[FileBuild], word="file", model=FileBuild, mib=300):
     """Copies a file of this host."""
-
-    word: ClassVar[str] = "file"
-    model: ClassVar[type[Build]] = FileBuild
 
     @property
     def key(self) -> str:
         """The content key, from the checksum without the path: the path does not matter."""
         suite = self.workshop.catalog.machine_root.suite
         return content_key(self.build.model_dump(exclude={"path"}), "", suite)
-
-    @property
-    def room(self) -> int:
-        """Some 300 MiB."""
-        return 300
 
     def describe(self) -> list[Description]:
         """The path."""

@@ -11,7 +11,7 @@ import shutil
 import tarfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
@@ -173,12 +173,8 @@ def fetch(pin: Pin, route: DownloadRoute, cache: Path, work: Path) -> Path:
     return archive
 
 
-class OciSource(Source[OciBuild]):
+class OciSource(Source[OciBuild], word="oci", model=OciBuild, mib=300, uses="registry"):
     """Fetches an image from its registry or a mirror."""
-
-    word: ClassVar[str] = "oci"
-    model: ClassVar[type[Build]] = OciBuild
-    uses: ClassVar[str] = "registry"
 
     @property
     def pin(self) -> Pin:
@@ -193,11 +189,6 @@ class OciSource(Source[OciBuild]):
         """The content key, from the digest: it does not matter whether a lock has it."""
         model = self.build.model_dump() | {"digest": self.pin.digest}
         return content_key(model)
-
-    @property
-    def room(self) -> int:
-        """Some 300 MiB."""
-        return 300
 
     def describe(self) -> list[Description]:
         """The image and its digest."""

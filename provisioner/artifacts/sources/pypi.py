@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import ConfigDict
 
@@ -68,11 +68,8 @@ def install(
     shutil.rmtree(work)
 
 
-class PypiSource(Source[PypiBuild]):
+class PypiSource(Source[PypiBuild], word="pypi", model=PypiBuild, mib=100):
     """Installs the wheels of a lock."""
-
-    word: ClassVar[str] = "pypi"
-    model: ClassVar[type[Build]] = PypiBuild
 
     @property
     def lock(self) -> Mapping[str, Wheel]:
@@ -83,11 +80,6 @@ class PypiSource(Source[PypiBuild]):
     def tools(self) -> object:
         """The lock, as pip reads it."""
         return requirements(self.lock)
-
-    @property
-    def room(self) -> int:
-        """Some 100 MiB."""
-        return 100
 
     def describe(self) -> list[Description]:
         """The number of wheels."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import ConfigDict
 
@@ -25,16 +25,8 @@ class UpstreamBuild(Build):
     files: dict[str, Download]
 
 
-class UpstreamSource(Source[UpstreamBuild]):
+class UpstreamSource(Source[UpstreamBuild], word="upstream", model=UpstreamBuild, mib=1000):
     """Downloads a publisher's files."""
-
-    word: ClassVar[str] = "upstream"
-    model: ClassVar[type[Build]] = UpstreamBuild
-
-    @property
-    def room(self) -> int:
-        """Some 1000 MiB."""
-        return 1000
 
     def describe(self) -> list[Description]:
         """Every file, with its URL and its SHA-256."""
