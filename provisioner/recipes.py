@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioner.phases.artifacts import BuildArtifacts, TakeArtifacts
+from provisioner.phases.bake import PackBox
 from provisioner.phases.base import Phase
 from provisioner.phases.cluster import RetireNetwork, RunPlaybook, SetUpCluster
 from provisioner.phases.host import CheckHost, InstallHostPackages
@@ -44,6 +45,15 @@ RECREATE_NETWORK: list[Phase] = [
 BUILD: list[Phase] = [
     InstallHostPackages(),
     BuildArtifacts(),
+]
+
+BAKE: list[Phase] = [
+    CheckRequest(),
+    *MACHINES,
+    RunPlaybook("bake.yml", "bake", "Packages"),
+    StopMachines(),
+    PackBox(),
+    DestroyMachines(),
 ]
 
 STOP: list[Phase] = [

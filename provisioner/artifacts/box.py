@@ -147,7 +147,7 @@ def make_box(cache: Path, box: Box, baked: Baked | None, into: Path, tell: Tell)
     _write_image(tree, box, into / "raw.img", images[0])
     run(["rm", "-rf", "--one-file-system", str(tree), str(into / "raw.img")])
     tell("packing", 0.95)
-    _pack(box, images, into / BOX)
+    _pack(box.guest, box.disk_gib, images, into / BOX)
 
 
 def _put(path: Path, text: str, mode: int = 0o644) -> None:
@@ -264,15 +264,30 @@ def _install_grub(raw: Path) -> None:
     core.unlink()
 
 
-def _pack(box: Box, images: Sequence[Path], into: Path) -> None:
-    facts = {"provider": "libvirt", "format": "qcow2", "virtual_size": box.disk_gib}
+def pack_machine(disk: Path, key: Path, guest: str, into: Path) -> None:
+    """Make a box of a stopped machine's disk and of the key of its user vagrant.
+
+    Raises:
+        CommandError: the disk cannot be read, or there is no room.
+    """
+    folder = into.parent
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    run([*TO_QCOW2, str(disk), str(folder / "box.img")])
+    facts = json.loads(run(["qemu-img", "info", "--output=json", str(disk)]).stdout)
+    shutil.copyfile(key, folder / KEY)
+    _pack(guest, -(-facts["virtual-size"] // 2**30), [folder / "box.img"], into)
+
+
+def _pack(guest: str, disk_gib: int, images: Sequence[Path], into: Path) -> None:
+    facts = {"provider": "libvirt", "format": "qcow2", "virtual_size": disk_gib}
     if len(images) > 1:
         facts["disks"] = [{"path": image.name} for image in images]
     folder = into.parent
     _put(folder / "metadata.json", json.dumps(facts))
-    _put(folder / "Vagrantfile", VAGRANTFILE.format(guest=box.guest))
+    _put(folder / "Vagrantfile", VAGRANTFILE.format(guest=guest))
     names = ["metadata.json", "Vagrantfile", KEY, *(image.name for image in images)]
     into.touch(mode=0o600)
     run(["tar", "--create", "--file", str(into), "--directory", str(folder), *names])
     for name in (*names, f"{KEY}.pub"):
-        (folder / name).unlink()
+        (folder / name).unlink(missing_ok=True)

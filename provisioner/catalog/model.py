@@ -76,7 +76,7 @@ class HostPackages(Part):
 class Box(MachineRoot):
     """A Vagrant box that kubelab builds; a baked one also has the packages ``baked``.
 
-    ``guest`` is vagrant's name for its system. ``baked_daemon`` is the content of daemon.json.
+    ``guest`` names its system in vagrant. ``baked_daemon`` is the content of daemon.json.
     """
 
     guest: str
@@ -89,12 +89,10 @@ class Box(MachineRoot):
 
 
 class FetchedBox(Part):
-    """A Vagrant box of another publisher.
-
-    ``os`` is the name of its system in ``compat``. ``family`` is the key of the packages for it.
-    """
+    """A publisher's box; its system is ``os`` in compat, ``guest`` in vagrant, ``family`` to us."""
 
     os: str
+    guest: str
     family: str
     name: str
     version: str

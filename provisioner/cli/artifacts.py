@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from provisioner import report
 from provisioner.artifacts.artifact_set import Order, order_of
@@ -22,8 +23,10 @@ from provisioner.cli.common import (
     run_with_progress,
 )
 from provisioner.context import make_context
+from provisioner.errors import UsageError
 from provisioner.lab import Lab, all_labs, cache, profiles
-from provisioner.recipes import BUILD
+from provisioner.phases.bake import baked_file, fetched_box, override_for, to_bake
+from provisioner.recipes import BAKE, BUILD
 from provisioner.spec import Artifacts, read_spec
 
 artifacts = typer.Typer(help="Binaries, images and the machine root.", no_args_is_help=True)
@@ -34,8 +37,20 @@ BOX, BOX_PROFILE = "box", "debian12"
 
 
 @artifacts.command()
-def build(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -> None:
-    """Build the artifacts of a lab that the cache lacks; `box` means kubelab's own Vagrant box."""
+def build(
+    profile: Profile = "",
+    of: Annotated[str, typer.Argument(help="After `box`: bake the box of that profile.")] = "",
+    file: SpecFile = None,
+    as_json: Json = False,
+) -> None:
+    """Build the artifacts of a lab that the cache lacks.
+
+    `box` means kubelab's own Vagrant box. `box PROFILE` bakes the box that a publisher made for
+    a profile: it boots a machine of it once, installs the packages of nodes, and keeps its disk.
+    """
+    if of:
+        _bake(profile, of, as_json=as_json)
+        return
     wanted = chosen_spec(BOX_PROFILE if profile == BOX else profile, file, "")
     context = make_context(Lab(wanted.name), wanted)
     outcome = run_with_progress(BUILD, context, "artifacts build", keep_log=False)
@@ -49,6 +64,22 @@ def build(profile: Profile = "", file: SpecFile = None, as_json: Json = False) -
         report.out.print(f"artifact set: {found.folder}", highlight=False, soft_wrap=True)
         if found.box:
             report.out.print(f"box: {found.box}", highlight=False, soft_wrap=True)
+
+
+def _bake(word: str, profile: str, *, as_json: bool) -> None:
+    if word != BOX:
+        raise UsageError(f"{word} {profile}: one argument too many", "", f"Did you mean `{BOX}`?")
+    spec = to_bake(chosen_spec(profile, None, ""))
+    context = make_context(Lab(spec.name), spec)
+    name, box = fetched_box(context)
+    outcome = run_with_progress(BAKE, context, "artifacts build", keep_log=False)
+    overrides = override_for(name, box)
+    if as_json:
+        report.print_json({"box": str(baked_file(name)), "spec": overrides})
+        return
+    report.print_times(outcome.times)
+    report.out.print("\nA spec takes that box with:\n", highlight=False)
+    report.out.print(yaml.safe_dump(overrides, sort_keys=False), highlight=False, soft_wrap=True)
 
 
 @artifacts.command()

@@ -149,6 +149,10 @@ class VagrantProvider(ReachedBySsh):
 
         self._in_parallel(shut_down, nodes, listen)
 
+    def disk_and_key(self, node: Node) -> tuple[Path, Path]:
+        """The file of a machine's first disk, and the private key of its user vagrant."""
+        return POOL_PATH / f"{self.prefix}{node.name}.img", self.vagrant.keys()[node.name]
+
     def destroy(self, listen: Listener) -> None:
         """Remove all that carries this lab's name, also what a killed run left."""
         ensure_service(self.options.uri)
