@@ -101,7 +101,7 @@ test-kvm: setup ## Test the three-node lab on virtual machines; with emulation i
 	@$(BIN)/pytest -q -s tests/kvm
 
 test-centos7: setup ## Test CentOS 7 on virtual machines and write one report to send back: SPEC=FILE
-	@$(if $(SPEC),,echo "Which spec? A copy of profiles/centos7.yml with the sum of the box: make test-centos7 SPEC=FILE" >&2; exit 2;)\
+	@$(if $(SPEC),,echo "Which spec? make test-centos7 SPEC=profiles/centos7.yml" >&2; exit 2;)\
 	SPEC=$(abspath $(SPEC)) $(BIN)/pytest -q -s tests/centos7
 
 test-bench: setup ## Run every benchmark once with small input, without keeping its figures
