@@ -100,9 +100,8 @@ def test_a_component_without_a_version_for_the_cluster_is_refused(good):
     good["artifacts"]["overrides"] = {**ARCHIVE, "artifacts_dashboard_headlamp": late}
     with pytest.raises(SpecError) as refused:
         parse_spec(good, "lab.yml", offers)
-    assert (
-        "no version of it is for Kubernetes 1.20.2, there is 9 for >=1.30" in refused.value.details
-    )
+    said = "no version of it is for Kubernetes 1.20.2, there is 9 for >=1.30"
+    assert said in refused.value.details
 
 
 def test_the_short_form_is_the_long_one_and_is_in_the_schema(good):
