@@ -73,17 +73,7 @@ done
 exec /usr/sbin/runc "$@"
 """
 
-# $1 is the overlay's options and $2 its mount point; the words after -- are cgroups, then nspawn's.
-LAUNCH = """\
-set -e
-options=$1 place=$2; shift 2
-while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done
-shift
-mkdir -p /run/systemd/nspawn
-mount -t tmpfs -o mode=755 nspawn /run/systemd/nspawn
-mount -t overlay -o "$options" overlay "$place"
-exec systemd-nspawn "$@"
-"""
+LAUNCH = Path(__file__).with_name("launch.sh")
 
 
 @dataclass(frozen=True)
@@ -231,9 +221,13 @@ def remove_link(lab: str, node: str) -> None:
 
     The kernel removes it some time after the last process; a start before that would fail.
     """
-    link = f"vb-{_machine_name(lab, node)}"
+    link = _link_of(lab, node)
     if Path("/sys/class/net", link).exists():
         run(["ip", "link", "delete", link], check=False)
+
+
+def _link_of(lab: str, node: str) -> str:
+    return f"vb-{_machine_name(lab, node)}"
 
 
 def _machine_name(lab: str, node: str) -> str:
@@ -257,9 +251,11 @@ def launch(plan: MachinePlan, groups: list[Path]) -> Callable[[], bool]:
     remove_link(plan.lab, plan.node.name)
     layers = {"lowerdir": plan.lower.resolve(), "upperdir": plan.upper, "workdir": plan.work}
     overlay = ",".join(f"{key}={path}" for key, path in layers.items())
-    words = [overlay, str(plan.place), *map(str, groups), "--", *_options(plan)]
+    link = _link_of(plan.lab, plan.node.name)
+    words = [overlay, str(plan.place), link, *map(str, groups), "--", *_options(plan)]
+    script = ["sh", "-c", LAUNCH.read_text(encoding="utf-8"), "machine"]
     process = spawn(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", LAUNCH, "machine", *words],
+        ["unshare", "--mount", "--propagation", "private", *script, *words],
         plan.console,
         # /proc/sys and /sys are this host's, but for /proc/sys/net, which each network has anew.
         env={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
