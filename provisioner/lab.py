@@ -1,19 +1,21 @@
-"""One lab on disk: its files, its lock, its stored spec, and the record of its artifacts."""
+"""One lab on disk: its files, its lock, and its stored spec."""
 
 import json
 import os
+import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 import yaml
 from filelock import Timeout
 
-from provisioner.errors import BusyError, LabError, UsageError
+from provisioner.artifact_record import PATHS, ArtifactRecord
+from provisioner.errors import BusyError, UsageError
 from provisioner.locks import private_lock
 from provisioner.spec import DNS_LABEL, LabSpec, StoredSpec, read_stored
 from provisioner.surroundings import usable_path
@@ -47,65 +49,6 @@ def cache() -> Path:
 def profiles() -> dict[str, Path]:
     """The files of the profiles by name."""
     return {path.stem: path for path in sorted((PROJECT / "profiles").glob("*.yml"))}
-
-
-PATHS = ("folder", "machine_root", "box", "docker_store")
-"""The single paths of an ``ArtifactRecord``."""
-
-
-@dataclass(frozen=True)
-class ArtifactRecord:
-    """The artifacts of a lab, as paths in the cache. ``entries`` are folders of the store."""
-
-    folder: Path
-    machine_root: Path | None
-    box: Path | None
-    docker_store: Path | None = None
-    entries: tuple[Path, ...] = ()
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the set, the root, the box and the docker store are still in the cache."""
-        starts = (self.machine_root, self.box, self.docker_store)
-        return self._manifest_file.is_file() and all(path.exists() for path in starts if path)
-
-    @property
-    def _manifest_file(self) -> Path:
-        return self.folder / "manifest.json"
-
-    @property
-    def _manifest(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._manifest_file.read_text(encoding="utf-8"))
-        return found
-
-    @property
-    def schema(self) -> int:
-        """The schema of the manifest; 0 for sets of early versions of kubelab."""
-        return int(self._manifest.get("schema", 0))
-
-    @property
-    def components(self) -> list[dict[str, Any]]:
-        """The components in the set's manifest; none in schema 0."""
-        return list(self._manifest.get("components", []))
-
-    @property
-    def image_sums(self) -> dict[str, str]:
-        """The SHA-256 of each image's archive, by the image's name and tag."""
-        artifacts = self._manifest["artifacts"]
-        return {row["image"]: row["sha256"] for row in artifacts if row["kind"] == "image"}
-
-    def image(self, name: str) -> str:
-        """The full reference of an image of the set.
-
-        Raises:
-            LabError: the set has no image of that name.
-        """
-        for artifact in self._manifest["artifacts"]:
-            if artifact["kind"] == "image" and artifact["name"] == name:
-                return str(artifact["image"])
-        raise LabError(
-            f"the artifact set has no image {name!r}", str(self.folder), "Run `kubelab up` again."
-        )
 
 
 @dataclass(frozen=True)
@@ -174,14 +117,27 @@ class Lab:
 
     @property
     def exists(self) -> bool:
-        """Whether this lab was created and not destroyed."""
-        return self.spec_file.is_file()
+        """Whether this lab was created and not destroyed.
+
+        Raises:
+            PermissionError: this user may not look.
+        """
+        return _is_file(self.spec_file)
 
     def prepare(self) -> None:
         """Create the folders with mode 0700, because they contain keys and the kubeconfig."""
         for folder in (self.dir, self.runs):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
+
+    def remove(self) -> None:
+        """Remove the folder as far as possible, the spec last: until then the lab exists."""
+        for path in self.dir.iterdir() if self.dir.is_dir() else ():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path != self.spec_file:
+                path.unlink(missing_ok=True)
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def write(self, path: Path, text: str) -> bool:
         """Write ``text`` to a file of this lab atomically; returns whether the file changed."""
@@ -248,6 +204,8 @@ class Lab:
             ) from None
         try:
             started = time.strftime("%H:%M:%S")
+            # A link of that name must not lead the text into another file.
+            holder.unlink(missing_ok=True)
             holder.write_text(f"`kubelab {command}`, process {os.getpid()}, since {started}")
             yield
         finally:
@@ -295,6 +253,23 @@ class Lab:
 
 
 def all_labs() -> list[Lab]:
-    """Every lab of this project, by name."""
+    """Every lab of this project that this user may read, by name.
+
+    Raises:
+        PermissionError: there are only folders that other users closed.
+    """
     found = (Lab(path.parent.name) for path in home().glob("*/lab.yml"))
-    return sorted(found, key=lambda lab: lab.name)
+    labs = sorted(found, key=lambda lab: lab.name)
+    for folder in home().iterdir() if not labs and home().is_dir() else ():
+        if folder.is_dir():
+            # Not to be taken for no lab: the error says whose it is.
+            _is_file(folder / "lab.yml")
+    return labs
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there; unlike pathlib's own, this raises where this user may not look."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False

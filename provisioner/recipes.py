@@ -9,7 +9,13 @@ from provisioner.phases.base import Phase
 from provisioner.phases.cluster import RetireNetwork, RunPlaybook, SetUpCluster
 from provisioner.phases.host import CheckHost, InstallHostPackages
 from provisioner.phases.inventory import WriteInventory
-from provisioner.phases.machines import CreateMachines, DestroyMachines, SaveSpec, StopMachines
+from provisioner.phases.machines import (
+    CreateMachines,
+    DestroyMachines,
+    RequireMachines,
+    SaveSpec,
+    StopMachines,
+)
 from provisioner.phases.nodes import CompareNodes, WaitForDns, WaitForNodes, WakeControlPlane
 from provisioner.phases.request import CheckRequest
 from provisioner.phases.snapshots import RestoreSnapshot, SaveSnapshot
@@ -62,6 +68,7 @@ STOP: list[Phase] = [
 
 START: list[Phase] = [
     CheckHost(),
+    RequireMachines(),
     TakeArtifacts(),
     WakeControlPlane(),
     CreateMachines(),
@@ -114,6 +121,7 @@ def reset_recipe(node: str, variables: Mapping[str, Any]) -> list[Phase]:
 def rejoin_recipe(node: str) -> list[Phase]:
     """Join a node to the cluster, from any state."""
     return [
+        RequireMachines(),
         TakeArtifacts(for_roles=True),
         CreateMachines(),
         WriteInventory(),

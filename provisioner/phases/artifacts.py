@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioner.artifact_record import ArtifactRecord
 from provisioner.artifacts.artifact_set import ArtifactSet, build_set, check_inputs, order_of
 from provisioner.artifacts.image_names import short
 from provisioner.artifacts.image_pins import Pin
@@ -12,7 +13,6 @@ from provisioner.artifacts.locking import lock_images, pins_of
 from provisioner.artifacts.manifest import SCHEMA
 from provisioner.context import Context
 from provisioner.errors import LabError
-from provisioner.lab import ArtifactRecord
 from provisioner.model import Event
 from provisioner.phases.base import Done, Phase
 

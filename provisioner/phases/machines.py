@@ -1,6 +1,5 @@
 """Phases that create, stop and remove machines."""
 
-import shutil
 from pathlib import Path
 
 from provisioner.catalog.model import FetchedBox
@@ -89,6 +88,29 @@ class CreateMachines(Phase):
         return Done(f"{started} started" if started else f"{len(before)} running")
 
 
+class RequireMachines(Phase):
+    """Refuse to go on without a machine: a blank one in its place is no node of the cluster."""
+
+    key = "made"
+    title = "Disks"
+
+    def run(self, context: Context) -> Done:
+        """Look for the disk of every machine.
+
+        Raises:
+            LabError: a machine has none; names it.
+        """
+        machines = context.provider.machines()
+        gone = ", ".join(machine.name for machine in machines if machine.state == "absent")
+        if gone:
+            raise LabError(
+                f"lab {context.lab.name} lacks machines: {gone}",
+                "They were never made, or their disks were removed.",
+                f"Run `kubelab up --name {context.lab.name}`: it makes them again and joins them.",
+            )
+        return Done(f"{len(machines)} there")
+
+
 class DestroyMachines(Phase):
     """Remove the machines, their network and the lab's files, also those of a killed run."""
 
@@ -102,7 +124,7 @@ class DestroyMachines(Phase):
             LabError: a machine or the folder could not be removed.
         """
         context.provider.destroy(context.listen)
-        shutil.rmtree(context.lab.dir, ignore_errors=True)
+        context.lab.remove()
         if context.lab.dir.exists():
             raise LabError(
                 f"{context.lab.dir} could not be removed",

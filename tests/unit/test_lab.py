@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+from contextlib import suppress
 
 import pytest
 
@@ -80,6 +81,33 @@ def test_nothing_stays_of_a_lab_that_is_gone():
     with lab.locked("destroy"):
         assert list(home().iterdir())
     assert list(home().iterdir()) == []
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+def test_a_removal_that_is_killed_leaves_a_lab_that_can_be_destroyed(at, monkeypatch):
+    lab = Lab("a")
+    lab.prepare()
+    for path in (lab.spec_file, lab.kubeconfig, lab.inventory, lab.dir / "ssh/id_ed25519"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("secret")
+    calls = 0
+
+    def killed(act):
+        def call(*words, **more):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise KeyboardInterrupt
+            return act(*words, **more)
+
+        return call
+
+    for name in ("unlink", "rmdir"):
+        monkeypatch.setattr(os, name, killed(getattr(os, name)))
+    with suppress(KeyboardInterrupt):
+        lab.remove()
+    left = {path.name for path in lab.dir.rglob("*") if path.is_file()}
+    assert not left or lab.exists
 
 
 def test_the_lock_of_a_lab_that_stays_stays():

@@ -24,6 +24,7 @@ from provisioner.recipes import (
     START,
     STOP,
     UP,
+    rejoin_recipe,
     restore_recipe,
     save_recipe,
 )
@@ -99,6 +100,20 @@ def test_up_starts_what_was_stopped(context, run):
     run(UP)
     run(STOP)
     assert states(context) == ["stopped"] * 3
+    run(START)
+    assert states(context) == ["running"] * 3
+
+
+@pytest.mark.parametrize("recipe", [START, rejoin_recipe("worker1")], ids=["start", "rejoin"])
+def test_a_machine_that_is_gone_is_the_work_of_up(context, run, recipe):
+    run(UP)
+    run(STOP)
+    del context.provider.made["worker1"]
+    with pytest.raises(LabError, match="lacks machines: worker1\n") as refused:
+        run(recipe)
+    assert f"kubelab up --name {context.lab.name}" in refused.value.hint
+    assert states(context) == ["stopped", "absent", "stopped"]
+    run(UP)
     run(START)
     assert states(context) == ["running"] * 3
 

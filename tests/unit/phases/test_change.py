@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.artifact_record import ArtifactRecord
 from provisioner.artifacts.artifact_set import ArtifactSet
 from provisioner.artifacts.offer import offers
 from provisioner.context import make_context
 from provisioner.errors import SpecError
-from provisioner.lab import ArtifactRecord, Lab
+from provisioner.lab import Lab
 from provisioner.model import Artifact
 from provisioner.phases.artifacts import _replaced
 from provisioner.phases.request import CheckRequest

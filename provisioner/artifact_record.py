@@ -1,0 +1,66 @@
+"""The record of a lab's artifacts: where in the cache they are."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import LabError
+
+PATHS = ("folder", "machine_root", "box", "docker_store")
+"""The single paths of an ``ArtifactRecord``."""
+
+
+@dataclass(frozen=True)
+class ArtifactRecord:
+    """The artifacts of a lab, as paths in the cache. ``entries`` are folders of the store."""
+
+    folder: Path
+    machine_root: Path | None
+    box: Path | None
+    docker_store: Path | None = None
+    entries: tuple[Path, ...] = ()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the set, the root, the box and the docker store are still in the cache."""
+        starts = (self.machine_root, self.box, self.docker_store)
+        return self._manifest_file.is_file() and all(path.exists() for path in starts if path)
+
+    @property
+    def _manifest_file(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def _manifest(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._manifest_file.read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def schema(self) -> int:
+        """The schema of the manifest; 0 for sets of early versions of kubelab."""
+        return int(self._manifest.get("schema", 0))
+
+    @property
+    def components(self) -> list[dict[str, Any]]:
+        """The components in the set's manifest; none in schema 0."""
+        return list(self._manifest.get("components", []))
+
+    @property
+    def image_sums(self) -> dict[str, str]:
+        """The SHA-256 of each image's archive, by the image's name and tag."""
+        artifacts = self._manifest["artifacts"]
+        return {row["image"]: row["sha256"] for row in artifacts if row["kind"] == "image"}
+
+    def image(self, name: str) -> str:
+        """The full reference of an image of the set.
+
+        Raises:
+            LabError: the set has no image of that name.
+        """
+        for artifact in self._manifest["artifacts"]:
+            if artifact["kind"] == "image" and artifact["name"] == name:
+                return str(artifact["image"])
+        raise LabError(
+            f"the artifact set has no image {name!r}", str(self.folder), "Run `kubelab up` again."
+        )
