@@ -158,6 +158,24 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class HostLab:
+    """A lab as this host shows it; ``folder`` is None if nothing on the host names it.
+
+    ``label`` is the lab's name and a part that keeps labs of one name apart.
+    """
+
+    label: str
+    provider: str
+    running: int
+    folder: Path | None
+
+    @property
+    def name(self) -> str:
+        """The lab's name."""
+        return self.label.rpartition("-")[0]
+
+
+@dataclass(frozen=True)
 class Finding:
     """The answer to one question about the host (doctor) or the cluster (verify).
 

@@ -47,7 +47,8 @@ class BoxFile:
 class VagrantLab:
     """The input of a Vagrantfile, in addition to the spec's options.
 
-    ``prefix`` and ``mark`` identify the lab's domains, volumes and networks on its host. ``pool``
+    ``prefix`` and ``mark`` identify the lab's domains, volumes and networks on its host, and
+    ``folder`` is where its files are, for a host whose labs are listed. ``pool``
     is the storage pool, and ``consoles`` the folder for the output of the machines' consoles.
     """
 
@@ -60,6 +61,7 @@ class VagrantLab:
     mark: str
     pool: str
     consoles: str
+    folder: Path
 
 
 def _ruby(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from provisioner import report
-from provisioner.cli import access, artifacts, dashboard, lab, node, power, spec, support
+from provisioner.cli import access, artifacts, dashboard, lab, labs, node, power, spec, support
 from provisioner.errors import Interrupted, LabError
 from provisioner.surroundings import make_ours
 
@@ -38,11 +38,13 @@ def options(
 COMMANDS: list[Callable[..., None]] = [
     *(lab.up, lab.status, lab.verify, lab.plan, lab.doctor),
     *(access.ssh, access.kubectl, access.kubeconfig, access.logs, dashboard.dashboard),
-    *(power.stop, power.start, lab.destroy, spec.compat),
+    *(power.stop, power.start, labs.destroy, spec.compat),
 ]
 for command in COMMANDS:
     app.command()(command)
 app.command("report")(support.report_fault)
+# A function of that name would hide Python's own.
+app.command("list")(labs.list_labs)
 app.add_typer(node.node, name="node")
 app.add_typer(power.snapshot, name="snapshot")
 app.add_typer(artifacts.artifacts, name="artifacts")

@@ -39,6 +39,7 @@ def chosen_lab(name: str) -> Lab:
 
     Raises:
         UsageError: no name was given, and there is no lab, or more than one.
+        PermissionError: the labs are those of another user.
     """
     if name:
         return Lab(name)
@@ -46,7 +47,8 @@ def chosen_lab(name: str) -> Lab:
     if len(labs) == 1:
         return labs[0]
     if not labs:
-        raise UsageError(f"there is no lab in {home()}", "", "Run `kubelab up` to create one.")
+        hint = "Run `kubelab up` to create one. `kubelab list --all` shows those of other folders."
+        raise UsageError(f"there is no lab in {home()}", "", hint)
     names = ", ".join(lab.name for lab in labs)
     raise UsageError("which lab?", f"There are: {names}", "Pick one with --name NAME.")
 

@@ -1,7 +1,7 @@
 """Commands for a whole lab."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,7 +11,6 @@ from provisioner.cli.common import (
     Name,
     Profile,
     SpecFile,
-    chosen_lab,
     chosen_spec,
     earlier_choice,
     existing,
@@ -22,7 +21,6 @@ from provisioner.cli.common import (
     run_with_progress,
 )
 from provisioner.context import Context, make_context
-from provisioner.errors import UsageError
 from provisioner.lab import Lab
 from provisioner.model import Finding
 from provisioner.queries.dashboard import find_page
@@ -30,7 +28,7 @@ from provisioner.queries.doctor import doctor_of
 from provisioner.queries.plan import plan_of
 from provisioner.queries.status import status_of
 from provisioner.queries.verify import verify_lab
-from provisioner.recipes import DESTROY, RECREATE_NETWORK, UP
+from provisioner.recipes import RECREATE_NETWORK, UP
 from provisioner.spec import NO_DASHBOARD
 
 
@@ -154,22 +152,3 @@ def doctor(profile: Profile = "", file: SpecFile = None, as_json: Json = False) 
     spec = chosen_spec(profile, file, "")
     findings = doctor_of(make_context(Lab(spec.name), spec))
     _answer(findings, as_json=as_json, code=3)
-
-
-def destroy(
-    name: Name = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Remove a lab: its machines, its network and its files. The cache is kept."""
-    lab = chosen_lab(name)
-    if not lab.exists:
-        # An error, so that a mistyped name is not taken for a lab that is gone.
-        raise UsageError(f"no lab named {lab.name!r}", "", "`kubelab status` lists the labs.")
-    if not yes and not typer.confirm(f"Destroy lab {lab.name} with all its machines?"):
-        raise typer.Exit(1)
-    context = existing(lab.name)
-    outcome = run_with_progress(DESTROY, context, "destroy", keep_log=False)
-    answer: dict[str, Any] = {"lab": lab.name, "seconds": sum(t.seconds for t in outcome.times)}
-    if as_json:
-        report.print_json(answer)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from provisioner.errors import UsageError
 
+LABEL_FILE = "label"
+
 
 def short(name: str, length: int = 8) -> str:
     """A stable short form of a name: a link's has 15 characters at most, says the kernel."""
@@ -13,8 +15,31 @@ def short(name: str, length: int = 8) -> str:
 
 
 def label_of(lab: str, folder: Path) -> str:
-    """The name of a lab that no other lab of this host has."""
+    """The name of a lab that no other lab of this host has.
+
+    A folder that is renamed keeps its label, so the lab keeps its machines. A copy of a folder has
+    another inode, and with it a label of its own.
+    """
+    label, inode = kept_label(folder)
+    if label.startswith(f"{lab}-") and inode == folder.stat().st_ino:
+        return label
     return f"{lab}-{short(str(folder.resolve()), 6)}"
+
+
+def kept_label(folder: Path) -> tuple[str, int]:
+    """The label in a lab's folder, and the inode of the folder it was written for; or nothing."""
+    file = folder / LABEL_FILE
+    words = file.read_text(encoding="utf-8").split() if file.is_file() else []
+    return (words[0], int(words[1])) if len(words) == 2 and words[1].isdigit() else ("", 0)
+
+
+def keep_label(lab: str, folder: Path) -> None:
+    """Write the label of a lab into its folder, before anything on the host carries it."""
+    kept = (label_of(lab, folder), folder.stat().st_ino)
+    if kept_label(folder) != kept:
+        draft = folder / f".{LABEL_FILE}.new"
+        draft.write_text("{} {}\n".format(*kept), encoding="utf-8")
+        draft.replace(folder / LABEL_FILE)
 
 
 def refuse_bad_name(name: str) -> None:

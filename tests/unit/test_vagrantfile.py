@@ -43,6 +43,7 @@ def vagrantfile(spec, driver="qemu", box=None):
         mark=f"kubelab lab {spec.name}-0a1b2c",
         pool="kubelab",
         consoles="/var/lib/libvirt/kubelab",
+        folder=Path("/home/me/.lab/embedded"),
     )
     return render_vagrantfile(lab, spec.provider)
 

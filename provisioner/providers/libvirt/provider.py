@@ -28,10 +28,11 @@ from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.kvm import KvmVerdict, probe_kvm
 from provisioner.providers.libvirt.pool import POOL, POOL_PATH
 from provisioner.providers.libvirt.preflight import VmHost, probe_vm_host
+from provisioner.providers.libvirt.remains import hypervisor_of, prefix_of
 from provisioner.providers.libvirt.service import answers, ensure_service, hop_of
 from provisioner.providers.libvirt.snapshots import Snapshots
 from provisioner.providers.libvirt.vagrantcli import PHASE, Vagrant
-from provisioner.providers.naming import label_of
+from provisioner.providers.naming import keep_label, label_of
 from provisioner.providers.ssh import ReachedBySsh, SshAccess, make_key
 from provisioner.render import BOOT_SECONDS, BoxFile, VagrantLab, render_vagrantfile
 from provisioner.spec import LabSpec, VagrantOptions
@@ -83,12 +84,12 @@ class VagrantProvider(ReachedBySsh):
     @property
     def prefix(self) -> str:
         """What the names of all domains, volumes and networks of the lab start with."""
-        return f"kubelab-{self.label}-"
+        return prefix_of(self.label)
 
     @cached_property
     def hypervisor(self) -> Hypervisor:
         """The lab's part of libvirt."""
-        return Hypervisor(self.options.uri, self.prefix, f"kubelab lab {self.label}")
+        return hypervisor_of(self.label, self.options.uri)
 
     @cached_property
     def vagrant(self) -> Vagrant:
@@ -129,6 +130,7 @@ class VagrantProvider(ReachedBySsh):
         """
         self._refuse_foreign_domains()
         self.folder.mkdir(parents=True, exist_ok=True)
+        keep_label(self.lab, self.folder)
         make_key(self.access.key, f"kubelab-{self.lab}")
         if any(self._is_half_made(node) for node in self.nodes):
             self._make(image, listen)
@@ -224,6 +226,7 @@ class VagrantProvider(ReachedBySsh):
             box=box,
             prefix=self.prefix,
             mark=self.hypervisor.mark,
+            folder=self.folder.resolve(),
             pool=POOL,
             consoles=str(POOL_PATH),
         )

@@ -214,11 +214,14 @@ def _weigh(group: Path) -> None:
             (group / name).write_text(f"{min(total, HEAVIEST[name])}")
 
 
+def labels_of_groups() -> set[str]:
+    """The label of every lab that has a group on this host."""
+    return {path.name for place in hierarchies() for path in _subfolders(place / TOP)}
+
+
 def machines_of_others(lab: str) -> int:
     """How many machines of other labs this host has."""
-    found = (path for place in hierarchies() for path in _subfolders(place / TOP))
-    others = {path.name for path in found} - {lab}
-    return sum(len(groups_of(other)) for other in others)
+    return sum(len(groups_of(other)) for other in labels_of_groups() - {lab})
 
 
 def groups_of(lab: str) -> list[MachineGroup]:

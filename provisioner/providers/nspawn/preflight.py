@@ -15,6 +15,7 @@ from provisioner.providers.nspawn import firewall, kernel
 from provisioner.providers.nspawn.cgroups import missing_controllers
 from provisioner.providers.nspawn.machine import lacks_sys_resource
 from provisioner.providers.nspawn.network import LabNetwork, words_for
+from provisioner.providers.nspawn.remains import strangers
 
 # A worker writes about 1.2 GiB (images, logs), a control plane about 1.6.
 GIB_PER_NODE = 2
@@ -140,6 +141,17 @@ def _kernel(machines: int) -> HostAnswer:
     return True, f"serves {machines} machines", ""
 
 
+def _leftovers(label: str, folder: Path) -> HostAnswer:
+    if names := strangers(label, folder):
+        return (
+            False,
+            f"{', '.join(names)} of a lab {label} run, whose folder {folder} is gone or was moved",
+            f"Run `kubelab list --all` to see where it is, `kubelab destroy --name {label}` to"
+            " remove it, or give the new lab another --name.",
+        )
+    return True, "none", ""
+
+
 def _oom_scores() -> HostAnswer:
     if lacks_sys_resource():
         return True, "this host refuses negative ones; machines get a runc that asks for 0", ""
@@ -159,6 +171,7 @@ def probe_host(folder: Path, net: LabNetwork, counts: Counts) -> list[Finding]:
         "network": lambda: _network(net),
         "firewall": lambda: _firewall(net),
         "resolver": lambda: (True, net.resolver.told, ""),
+        "leftovers": lambda: _leftovers(net.lab, folder),
         "oom-scores": _oom_scores,
     }
     return ask_all(questions)

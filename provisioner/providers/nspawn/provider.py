@@ -22,9 +22,9 @@ from provisioner.model import (
     Node,
     Traits,
 )
-from provisioner.providers.naming import label_of
-from provisioner.providers.nspawn import disks, machine
-from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of, machines_of_others
+from provisioner.providers.naming import keep_label, label_of
+from provisioner.providers.nspawn import disks, machine, remains
+from provisioner.providers.nspawn.cgroups import MachineGroup, machines_of_others
 from provisioner.providers.nspawn.kernel import PIDS
 from provisioner.providers.nspawn.network import LabNetwork, words_for
 from provisioner.providers.nspawn.preflight import Counts, probe_host
@@ -38,7 +38,13 @@ SSH_SECONDS = 60.0
 # How long a running machine may take to accept a login before it is killed and started again.
 BUSY_SECONDS = 20.0
 STOP_SECONDS = 30.0
+# A machine that ended at its first start on a busy host was seen to work at the second.
+STARTS = 2
 TRAITS = Traits(shared_kernel=True, own_swap=False, own_disk=False, host_folders=True)
+
+
+class _EndedError(LabError):
+    """A machine ended before it accepted a login."""
 
 
 @dataclass
@@ -109,6 +115,8 @@ class MachineProvider(ReachedBySsh):
         self.snapshots.refuse_half_restored()
         self.snapshots.remove_remains()
         self.folder.mkdir(parents=True, exist_ok=True)
+        keep_label(self.lab, self.folder)
+        remains.claim(self.label, self.folder)
         make_key(self.access.key, f"kubelab-{self.lab}")
         self.net.make(self._machines_of_host)
         plans = [self._plan(node) for node in self.nodes if node in nodes or self._is_made(node)]
@@ -125,13 +133,7 @@ class MachineProvider(ReachedBySsh):
 
     def destroy(self, listen: Listener) -> None:
         """Remove all that carries this lab's name, also what a killed run left."""
-        for group in groups_of(self.label):
-            listen(Event(PHASE, "stop", "start", group.node))
-            group.kill()
-            group.remove()
-            machine.remove_link(self.label, group.node)
-            listen(Event(PHASE, "stop", "changed", group.node))
-        self.net.remove()
+        remains.remove(self.net, listen)
         for place in ("machines", "ssh", "snapshots"):
             _remove_tree(self.folder / place)
 
@@ -166,9 +168,11 @@ class MachineProvider(ReachedBySsh):
 
     def _state(self, node: Node) -> MachineState:
         group = MachineGroup(self.label, node.name)
+        if not self._is_made(node):
+            return "absent"
         if group.processes():
             return "paused" if group.is_frozen else "running"
-        return "stopped" if self._is_made(node) else "absent"
+        return "stopped"
 
     def _is_made(self, node: Node) -> bool:
         return (self.folder / "machines" / node.name).is_dir()
@@ -191,18 +195,34 @@ class MachineProvider(ReachedBySsh):
             group.kill()
         listen(Event(PHASE, "start", "start", host))
         machine.prepare(plan, image, self.access.public)
+        patience = tenacity.Retrying(
+            stop=lambda tries: tries.attempt_number >= STARTS or not self._goes_on(),
+            retry=tenacity.retry_if_exception_type(_EndedError),
+            reraise=True,
+        )
+        patience(self._start, plan, group)
+        listen(Event(PHASE, "start", "changed", host))
+
+    def _start(self, plan: machine.MachinePlan, group: MachineGroup) -> None:
+        """Start a machine, and wait until it accepts a login.
+
+        Raises:
+            LabError: it did not, or it ended.
+        """
+        # Of a start that ended, processes may be left.
+        group.kill()
         is_alive = machine.launch(plan, group.make(plan.node.cpus, plan.node.memory_mib, PIDS))
         try:
             self.access.wait(plan.node.address, SSH_SECONDS, lambda: is_alive() and self._goes_on())
         except CommandError as error:
             said = tail(plan.console.read_text(errors="replace")) or "(its console is empty)"
-            end = f"does not answer SSH after {SSH_SECONDS:.0f} s" if is_alive() else "ended"
-            raise LabError(
-                f"{host}: the machine {end}",
+            late = f"does not answer SSH after {SSH_SECONDS:.0f} s"
+            kind, end = (LabError, late) if is_alive() else (_EndedError, "ended")
+            raise kind(
+                f"{plan.node.name}: the machine {end}",
                 f"{error.details}\nThe end of its console ({plan.console}):\n{said}",
                 "Run `kubelab up` again; if it fails again, run `kubelab destroy` first.",
             ) from None
-        listen(Event(PHASE, "start", "changed", host))
 
     def _serves(self, plan: machine.MachinePlan, group: MachineGroup) -> bool:
         """Whether a running machine works. It may also hang, or be on its way down."""

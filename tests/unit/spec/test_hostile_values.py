@@ -100,7 +100,7 @@ def check_vagrantfile(spec):
     text = render_vagrantfile(
         VagrantLab(
             *(spec.name, spec.machines, IPv4Network(spec.networks.node), "kvm", box),
-            *(f"kubelab-{spec.name}-", spec.name, "pool", "/consoles"),
+            *(f"kubelab-{spec.name}-", spec.name, "pool", "/consoles", Path("/lab")),
         ),
         options,
     )
