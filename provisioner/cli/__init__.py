@@ -12,6 +12,8 @@ import typer
 from provisioner import report
 from provisioner.cli import access, artifacts, dashboard, lab, labs, node, power, spec, support
 from provisioner.errors import Interrupted, LabError
+from provisioner.file_faults import explain
+from provisioner.lab import PROJECT
 from provisioner.surroundings import make_ours
 
 app = typer.Typer(
@@ -23,6 +25,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 state = {"debug": False}
+REPORT = (
+    f'Report it with what `kubelab --debug ...` prints: {PROJECT / "CONTRIBUTING.md"}, "Report a'
+    ' fault", says where.'
+)
 
 
 @app.callback()
@@ -79,11 +85,12 @@ def _code_of(error: BaseException) -> int:
         error = Interrupted(
             "interrupted", "", "Run the same command again: it continues from this point."
         )
-    if not isinstance(error, LabError):
+    found = explain(error) if isinstance(error, OSError) else error
+    if not isinstance(found, LabError):
         brief = f"{type(error).__name__}: {error}"
-        error = LabError(brief, "This is a bug of kubelab.", "`kubelab --debug ...` shows where.")
-    report.print_error(error)
-    return error.exit_code
+        found = LabError(brief, "This is a bug of kubelab.", REPORT)
+    report.print_error(found)
+    return found.exit_code
 
 
 def main() -> Any:
