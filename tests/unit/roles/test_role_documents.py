@@ -22,9 +22,8 @@ def entry_points_in_use():
     files = [*ROLES.glob("*/tasks/**/*.yml"), *(ROLES.parent / "playbooks").glob("*.yml")]
     for path in files:
         plays = yaml.safe_load(path.read_text())
-        tasks = (
-            [t for play in plays for t in play.get("tasks", [])] if "hosts" in plays[0] else plays
-        )
+        of_plays = [task for play in plays for task in play.get("tasks", [])]
+        tasks = of_plays if any("hosts" in play for play in plays) else plays
         for task in tasks_of(tasks):
             for use in USES:
                 if use in task:

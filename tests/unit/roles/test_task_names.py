@@ -16,7 +16,8 @@ VERBS = set(
     Serve Set Start Stop Synchronise Trust Uncordon Unpack Wait Write
     """.split()  # noqa: SIM905
 )
-FILES = [*sorted(ROLES.glob("*/tasks/**/*.yml")), *sorted((ROLES.parent / "playbooks").glob("*"))]
+PLAYBOOKS = sorted((ROLES.parent / "playbooks").glob("*.yml"))
+FILES = [*sorted(ROLES.glob("*/tasks/**/*.yml")), *PLAYBOOKS]
 
 
 def named(node):
