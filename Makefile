@@ -33,22 +33,29 @@ TESTS_REAL := $(wildcard tests/contract) tests/stories tests/registry tests/role
 # Unit tests that are skipped if the host packages for virtual machines are not installed.
 TESTS_WITH_VM_PACKAGES := tests/unit/providers/libvirt tests/unit/test_vagrantfile.py
 
+# The programs of a virtual environment have the path of its folder in them: one that was moved is made anew.
+MADE_IN := $(if $(wildcard $(VENV)/pyvenv.cfg),$(shell sed -n 's/^command = .* -m venv \(--clear \)*//p' $(VENV)/pyvenv.cfg))
+MOVED := $(and $(MADE_IN),$(filter-out $(subst $() ,?,$(CURDIR)/$(VENV)),$(subst $() ,?,$(MADE_IN))))
+
 .PHONY: help setup lab-up lab-down lab-status lab-verify lab-reset lab-rejoin lab-dashboard lint test test-all test-fast test-real \
-  test-extended test-vm test-kvm test-centos7 test-bench bench bench-kvm lock docs clean
+  test-extended test-vm test-kvm test-centos7 test-bench bench bench-kvm lock docs clean moved
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Create the virtual environment (the other targets do so too)
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+$(VENV)/.ready: requirements.lock pyproject.toml $(if $(MOVED),moved)
 	@$(SETUP_THERE) || { echo "==> installing $(SETUP_PACKAGES)"; $(SETUP_INSTALL); }
 	@echo "==> making $(VENV) from requirements.lock"
 	@$(PYTHON) -c '$(FITS)' || { echo "kubelab runs by Python 3.11, 3.12 or 3.13, and $(PYTHON) is another: make PYTHON=python3.12" >&2; exit 3; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(if $(MOVED),--clear) $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+moved:
+	@echo "==> $(VENV) was made in $(MADE_IN:/$(VENV)=)"
 
 lab-up: setup ## Bring a cluster up: PROFILE=NAME (default: a profile that this host can run)
 	@$(KUBELAB) up $(PROFILE) $(if $(LAB),--name $(LAB))

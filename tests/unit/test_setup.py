@@ -1,14 +1,16 @@
 """Which Python and which packages `make setup` takes, on hosts whose programs are scripts here."""
 
+import os
 import shutil
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-NEEDED = ("bash", "sh", "make", "grep", "echo", "test", "env", "touch")
+NEEDED = ("bash", "sh", "make", "grep", "echo", "test", "env", "touch", "sed")
 # A Python of some version, which has no ensurepip.
 PYTHON = """#!/bin/sh
 case "$2" in *ensurepip*) exit 1;; *version_info*) [ {minor} -ge 11 ] && [ {minor} -lt 14 ];; esac
@@ -72,6 +74,20 @@ def test_a_python_that_does_not_fit_is_refused_with_what_to_type(setup):
     ready = "#!/bin/sh\nexit 0\n"
     said = setup("dnf", ready, "PYTHON=python3.9", python3_9=9)
     assert "kubelab runs by Python 3.11, 3.12 or 3.13, and python3.9 is another" in said
+
+
+@pytest.mark.parametrize("folder", ["", "elsewhere/"])
+def test_a_virtual_environment_that_was_moved_is_made_anew(setup, tmp_path, folder):
+    """Its programs name the Python of the folder that they were made in."""
+    made = tmp_path / f"{folder}.venv"
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/pyvenv.cfg").write_text(f"command = /usr/bin/python3 -m venv {made}\n")
+    (tmp_path / ".venv/.ready").touch()
+    # Newer than what the fixture copies.
+    os.utime(tmp_path / ".venv/.ready", (time.time() + 600,) * 2)
+    said = setup("apt-get", APT, python3=13)
+    assert (f"==> .venv was made in {tmp_path}/elsewhere" in said) == bool(folder)
+    assert ("called: apt-get" in said) == bool(folder)
 
 
 def test_the_makefile_and_the_package_want_the_same_pythons():
