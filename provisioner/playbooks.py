@@ -140,7 +140,8 @@ def environment(config: Path, *, mitogen: bool = True) -> dict[str, str]:
     each task, which takes 0.1 s on a real machine and 1 s to 3 s on an emulated one.
     """
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    env = {"ANSIBLE_CONFIG": str(config), "PATH": path}
+    # Errors quote its output, and events on disk have it: without colours.
+    env = {"ANSIBLE_CONFIG": str(config), "PATH": path, "ANSIBLE_NOCOLOR": "true"}
     if mitogen:
         env["ANSIBLE_STRATEGY"] = "mitogen_linear"
         plugins = Path(ansible_mitogen.__file__).parent / "plugins/strategy"

@@ -94,6 +94,16 @@ def test_what_a_task_hands_out_is_in_the_recap(run):
     assert run.recap.changed == 1
 
 
+def test_errors_quote_ansible_without_colours(tmp_path):
+    (tmp_path / "play.yml").write_text("- hosts: all\n  roles: [nowhere]\n")
+    for name, text in {"hosts": "a\n", "ansible.cfg": "[defaults]\n"}.items():
+        (tmp_path / name).write_text(text)
+    play, inventory, config = (tmp_path / name for name in ("play.yml", "hosts", "ansible.cfg"))
+    with pytest.raises(LabError, match="nowhere") as failed:
+        run_playbook(play, inventory, phase="x", listen=print, config=config)
+    assert "\x1b" not in str(failed.value)
+
+
 WAITS = """
 - hosts: localhost
   connection: local

@@ -137,6 +137,19 @@ def test_a_lab_may_be_in_a_folder_with_spaces_behind_a_link(tmp_path):
     assert told(tmp_path / "a link/lab", users(home, {})) == RIGHT
 
 
+def test_what_runs_leave_is_in_the_lab_and_gone_after_the_next(tmp_path):
+    lab, home = tmp_path / "lab", tmp_path / "home"
+    killed = lab / "ansible/home/tmp/ansible-local-1"
+    killed.mkdir(parents=True)
+    told(lab, users(home, {}))
+    assert not (lab / "ansible").exists()
+    found = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+    assert found == set(HOME)
+    # The node is this host here, and Ansible makes its folder for modules on nodes.
+    assert not list(home.glob(".ansible/tmp/*"))
+    assert not (home / ".ansible/cp").exists()
+
+
 def test_a_command_prints_the_same_in_every_environment(tmp_path):
     command = [Path(sys.executable).with_name("kubelab"), "plan", "--json"]
     plain = {"PATH": os.environ["PATH"], "KUBELAB_CACHE": str(tmp_path)}
