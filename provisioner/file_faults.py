@@ -13,7 +13,10 @@ from pathlib import Path
 
 from provisioner.errors import HostError, LabError
 
-HOME_HINT = "set KUBELAB_HOME to a folder of your own, on a disk that can be written"
+HOME_HINT = (
+    "set KUBELAB_HOME (labs) or KUBELAB_CACHE (what was built) to a folder of your own, on a disk"
+    " that can be written"
+)
 # Faults whose cause is the place, by number, with what to type. {path} is the file.
 PLACES = {
     errno.EROFS: f"Make the disk writable, or {HOME_HINT}.",

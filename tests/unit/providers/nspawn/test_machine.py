@@ -1,13 +1,15 @@
 """The machine provider without machines: identity, files, and questions to the preflight."""
 
 import shutil
+from functools import partial
 from ipaddress import IPv4Network
 
 import pytest
 
+from provisioner.errors import LabError
 from provisioner.model import MachineImage, Node
 from provisioner.providers.nspawn import machine, preflight
-from provisioner.providers.nspawn.provider import MachineProvider
+from provisioner.providers.nspawn.provider import MachineProvider, _EndedError
 from provisioner.providers.ssh import SshAccess
 
 NODE = Node("one", "worker", "10.77.0.10", 1, 512)
@@ -79,6 +81,29 @@ def test_a_machine_is_written_the_same_each_time_and_differs_from_the_next(tmp_p
     unit = (plan.upper / "etc/systemd/system/kubelab-machine.service").read_text()
     assert "10.77.0.10/24 dev host0" in unit
     assert "mtu 1400" in unit
+
+
+@pytest.mark.parametrize(("ends", "starts"), [(1, 2), (2, 2)])
+def test_a_machine_that_ends_at_its_first_start_is_started_once_more(
+    ends, starts, tmp_path, monkeypatch
+):
+    here, made = provider(tmp_path), []
+
+    def start(self, plan, group):
+        made.append(plan.node.name)
+        if len(made) <= ends:
+            raise _EndedError("one: the machine ended")
+
+    monkeypatch.setattr(MachineProvider, "_start", start)
+    monkeypatch.setattr(machine, "prepare", lambda *_: None)
+    monkeypatch.setattr(SshAccess, "public", "ssh-ed25519 AAAA")
+    act = partial(here._bring_up, here._plan(NODE), MachineImage("", tmp_path), lambda _: None)
+    if ends < starts:
+        act()
+    else:
+        with pytest.raises(LabError, match="ended"):
+            act()
+    assert made == ["one"] * starts
 
 
 def test_ssh_waits_longer_for_an_emulated_machine(tmp_path):
