@@ -17,6 +17,7 @@ HOME_HINT = (
     "set KUBELAB_HOME (labs) or KUBELAB_CACHE (what was built) to a folder of your own, on a disk"
     " that can be written"
 )
+IN_PLACE = "Move the file away that is where a folder belongs: `mv {path} {path}.before`."
 # Faults whose cause is the place, by number, with what to type. {path} is the file.
 PLACES = {
     errno.EROFS: f"Make the disk writable, or {HOME_HINT}.",
@@ -24,7 +25,7 @@ PLACES = {
     errno.EDQUOT: "Free some space there, then run the same command again.",
     errno.ELOOP: "Remove the link: `rm {path}`. Then run the same command again.",
     errno.EISDIR: "Remove the folder: `rmdir {path}`. Then run the same command again.",
-    errno.ENOTDIR: "Move the file away that is where a folder belongs: `mv {path} {path}.before`.",
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), IN_PLACE),
     errno.ENAMETOOLONG: "Set KUBELAB_HOME to a folder with a shorter path.",
     errno.ESTALE: "The disk is gone; mount it again, then run the same command again.",
     errno.EIO: "Look at `dmesg`: the disk has a fault.",

@@ -66,6 +66,9 @@ class Builder:
                 missing = self._missing(steps)
                 self._check_room(missing)
                 self._run(missing)
+        except PermissionError:
+            # The command line tells whose folder it is.
+            raise
         except OSError as error:
             raise self._disk_fault(error) from None
         except CommandError as error:

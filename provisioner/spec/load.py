@@ -103,11 +103,15 @@ def load_yaml(path: Path) -> Any:
 
     Raises:
         SpecError: the file cannot be read, is not valid YAML, or exceeds a limit.
+        PermissionError: the file is another user's.
     """
     try:
         text = _read(path)
         _check(yaml.parse(text, LOADER))
         return yaml.load(text, LOADER)  # noqa: S506
+    except PermissionError:
+        # The command line tells whose file it is.
+        raise
     except (OSError, UnicodeDecodeError) as bad:
         raise SpecError(
             f"{path}: cannot read the lab spec", str(bad), "Name a readable file with -f FILE."

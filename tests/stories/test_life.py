@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
 
 from tests.hosts import settled_changes
-from tests.labs import HOME
+from tests.labs import HOME, PROJECT, recap
 
 pytestmark = [pytest.mark.extended, pytest.mark.lab("small")]
 
@@ -92,3 +93,20 @@ def test_a_lab_whose_folder_is_gone_is_found_and_destroyed(lab, stopped):
     assert settled_changes(lab.before) == []
     assert not os.path.lexists("/run/kubelab")
     lab.kept = False
+
+
+def test_a_playbook_runs_from_any_folder(lab, tmp_path):
+    """Where it finds no ansible.cfg: the roles are beside it, and need no setting of ours."""
+    done = subprocess.run(
+        [
+            str(PROJECT / ".venv/bin/ansible-playbook"),
+            *("-i", str(lab.dir / "inventory.yml"), str(PROJECT / "playbooks/site.yml")),
+        ],
+        cwd=tmp_path,
+        env={**lab.env, "PATH": f"{PROJECT / '.venv/bin'}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert recap(done.stdout) == {"master": 0}
