@@ -71,7 +71,11 @@ def read(path):
 def test_one_place_picks_the_first_control_plane():
     found = [
         path
-        for path in [*ROLES.rglob("*.yml"), *ROLES.rglob("*.j2"), *ROLES.parent.glob("playbooks/*")]
+        for path in [
+            *ROLES.rglob("*.yml"),
+            *ROLES.rglob("*.j2"),
+            *ROLES.parent.glob("playbooks/*.yml"),
+        ]
         if "groups['control_plane'][0]" in path.read_text()
     ]
     assert found == [ROLES / "common/defaults/main/cluster.yml"]
