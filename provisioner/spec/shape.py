@@ -1,9 +1,8 @@
 """The keys of a lab spec, as pydantic models. Rules for several keys are in ``rules.py``."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue
 
 from provisioner.model import Choice, Kind, Node, Role
 from provisioner.spec.fields import (
@@ -21,34 +20,10 @@ from provisioner.spec.fields import (
     NodePort,
     Registry,
 )
+from provisioner.spec.section import Section
 
 WORKER_MIB = 512
 SPEC_VERSION = 2
-
-
-OWN_KEYS = "x-"
-
-
-class Section(BaseModel):
-    """Base class of the spec's parts: refuses unknown keys and does not convert values.
-
-    Keys that begin with ``x-`` are the user's, such as for anchors of YAML.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        str_max_length=4096,
-        json_schema_extra={"patternProperties": {f"^{OWN_KEYS}": {}}},
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_own_keys(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        return {k: v for k, v in data.items() if not str(k).startswith(OWN_KEYS)}
 
 
 class Kubernetes(Section):

@@ -160,12 +160,12 @@ WHO = """
 """
 
 
-@pytest.fixture(params=["as Ansible is set", "as site.yml says"])
+@pytest.fixture(params=["as Ansible is set", "as prepare.yml says"])
 def who(request):
     (play,) = yaml.safe_load(WHO)
-    if request.param == "as site.yml says":
-        site = yaml.safe_load((PROJECT / "playbooks/site.yml").read_text())
-        (play["strategy"],) = {one["strategy"] for one in site if "strategy" in one}
+    if request.param == "as prepare.yml says":
+        plays = yaml.safe_load((PROJECT / "playbooks/prepare.yml").read_text())
+        (play["strategy"],) = {one["strategy"] for one in plays if "strategy" in one}
     return yaml.safe_dump([play])
 
 

@@ -161,6 +161,22 @@ class MachineGroup:
         if switch := self._switch():
             _write(switch, "THAWED" if switch.name == "freezer.state" else "0")
 
+    def wait_until_empty(self, seconds: float) -> None:
+        """Wait until the machine has no process.
+
+        Raises:
+            LabError: it still has one after ``seconds``.
+        """
+        patience = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(seconds),
+            wait=tenacity.wait_fixed(0.2),
+            retry=tenacity.retry_if_result(bool),
+        )
+        try:
+            patience(self.processes)
+        except tenacity.RetryError:
+            raise LabError(f"{self.node}: still running after {seconds:.0f} s") from None
+
     def kill(self) -> None:
         """End every process of the machine, and wait until none is left.
 

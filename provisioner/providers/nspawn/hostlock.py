@@ -36,7 +36,10 @@ def host_lock() -> Iterator[None]:
     patience = tenacity.Retrying(
         stop=tenacity.stop_after_delay(SECONDS),
         wait=tenacity.wait_fixed(0.05),
-        retry=tenacity.retry_if_exception_type((BlockingIOError, FileNotFoundError)),
+        retry=tenacity.retry_if_exception_type(
+            # The last lab may remove the folder at any moment.
+            (BlockingIOError, FileNotFoundError, FileExistsError)
+        ),
     )
     try:
         handle = patience(_take)

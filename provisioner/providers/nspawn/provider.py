@@ -238,7 +238,7 @@ class MachineProvider(ReachedBySsh):
             return False
         if asked.stdout.strip() == "stopping":
             with suppress(LabError):
-                _wait_until_empty(group, STOP_SECONDS)
+                group.wait_until_empty(STOP_SECONDS)
         return asked.stdout.strip() not in ("stopping", "")
 
     def _shut_down(self, plan: machine.MachinePlan, listen: Listener) -> None:
@@ -251,7 +251,7 @@ class MachineProvider(ReachedBySsh):
         try:
             order = ["systemctl", "poweroff", "--no-block"]
             self.access.exec(plan.node.address, order, check=False, seconds=10)
-            _wait_until_empty(group, STOP_SECONDS)
+            group.wait_until_empty(STOP_SECONDS)
         except LabError:
             group.kill()
         group.remove()
@@ -278,18 +278,6 @@ class MachineProvider(ReachedBySsh):
                 # The pool waits for its threads, which would wait for SSH.
                 self._interrupted.set()
                 raise
-
-
-def _wait_until_empty(group: MachineGroup, seconds: float) -> None:
-    patience = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(seconds),
-        wait=tenacity.wait_fixed(0.2),
-        retry=tenacity.retry_if_result(bool),
-    )
-    try:
-        patience(group.processes)
-    except tenacity.RetryError:
-        raise LabError(f"{group.node}: still running after {seconds:.0f} s") from None
 
 
 @tenacity.retry(stop=tenacity.stop_after_attempt(20), wait=tenacity.wait_fixed(0.25), reraise=True)
