@@ -47,13 +47,16 @@ print("up", flush=True)
 """
 SCAN = """
 import socket, sys
+from concurrent.futures import ThreadPoolExecutor
 address, *ports = sys.argv[1:]
-for port in ports:
+def is_open(port):
     try:
-        socket.create_connection((address, int(port)), timeout=0.4).close()
-        print(port)
+        socket.create_connection((address, int(port)), timeout=1).close()
     except OSError:
-        pass
+        return False
+    return True
+with ThreadPoolExecutor(32) as pool:
+    print(*(port for port, found in zip(ports, pool.map(is_open, ports)) if found))
 """
 # firewalld's own chains, without those that decide nothing here.
 FIREWALLD = """\
