@@ -239,6 +239,7 @@ COVERED = {
     "render.py": "tests/unit/test_vagrantfile.py",
     "spec/__init__.py": "tests/unit/spec/test_read.py",
     "spec/fields.py": "tests/unit/spec/test_read.py",
+    "spec/section.py": "tests/unit/spec/test_read.py",
     "spec/rules.py": "tests/unit/test_compat.py",
     "spec/shape.py": "tests/unit/spec/test_mutations.py",
 }
