@@ -42,6 +42,11 @@ def keep_label(lab: str, folder: Path) -> None:
         draft.replace(folder / LABEL_FILE)
 
 
+def drop_label(folder: Path) -> None:
+    """Remove the label from a lab's folder, after all that carries it is gone."""
+    (folder / LABEL_FILE).unlink(missing_ok=True)
+
+
 def refuse_bad_name(name: str) -> None:
     """Refuse a name that a snapshot cannot have: it may become the name of a file.
 

@@ -32,7 +32,7 @@ from provisioner.providers.libvirt.remains import hypervisor_of, prefix_of
 from provisioner.providers.libvirt.service import answers, ensure_service, hop_of
 from provisioner.providers.libvirt.snapshots import Snapshots
 from provisioner.providers.libvirt.vagrantcli import PHASE, Vagrant
-from provisioner.providers.naming import keep_label, label_of
+from provisioner.providers.naming import drop_label, keep_label, label_of
 from provisioner.providers.ssh import ReachedBySsh, SshAccess, make_key
 from provisioner.render import BOOT_SECONDS, BoxFile, VagrantLab, render_vagrantfile
 from provisioner.spec import LabSpec, VagrantOptions
@@ -168,6 +168,7 @@ class VagrantProvider(ReachedBySsh):
         for name in ("ssh", ".vagrant"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / "Vagrantfile").unlink(missing_ok=True)
+        drop_label(self.folder)
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""

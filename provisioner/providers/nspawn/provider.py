@@ -22,7 +22,7 @@ from provisioner.model import (
     Node,
     Traits,
 )
-from provisioner.providers.naming import keep_label, label_of
+from provisioner.providers.naming import drop_label, keep_label, label_of
 from provisioner.providers.nspawn import disks, machine, remains
 from provisioner.providers.nspawn.cgroups import MachineGroup, machines_of_others
 from provisioner.providers.nspawn.kernel import PIDS
@@ -136,6 +136,7 @@ class MachineProvider(ReachedBySsh):
         remains.remove(self.net, listen)
         for place in ("machines", "ssh", "snapshots"):
             _remove_tree(self.folder / place)
+        drop_label(self.folder)
 
     def machines(self) -> list[Machine]:
         """Every machine of the lab as it is now."""
