@@ -39,6 +39,15 @@ class Surroundings:
 _USERS: ContextVar[Surroundings | None] = ContextVar("users", default=None)
 
 
+def begin_in_utf8() -> None:
+    """Begin again in UTF-8 if the locale is another one: Python reads names of files by it.
+
+    It decides that once, when it starts. The files of a machine's root have names of all languages.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
+
+
 def make_ours() -> None:
     """Make this process and all that it starts independent of its user's shell."""
     before = dict(os.environ)

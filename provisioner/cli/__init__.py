@@ -14,7 +14,7 @@ from provisioner.cli import access, artifacts, dashboard, lab, labs, node, power
 from provisioner.errors import Interrupted, LabError
 from provisioner.file_faults import explain
 from provisioner.lab import PROJECT
-from provisioner.surroundings import make_ours
+from provisioner.surroundings import begin_in_utf8, make_ours
 
 app = typer.Typer(
     name="kubelab",
@@ -95,6 +95,7 @@ def _code_of(error: BaseException) -> int:
 
 def main() -> Any:
     """Run the command line and exit; never returns."""
+    begin_in_utf8()
     make_ours()
     # Also for SIGINT, because a shell starts background jobs with SIGINT ignored.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.lab import cache
 from tests.labs import KUBELAB, PROJECT
 from tests.unit.test_surroundings import ENVIRONMENTS, HOME, users
 
@@ -33,11 +34,14 @@ def call(lab, tmp_path):
     link.parent.mkdir()
     link.symlink_to(PROJECT)
 
+    # Another home has another cache.
+    places = {"KUBELAB_HOME": lab.env["KUBELAB_HOME"], "KUBELAB_CACHE": str(cache())}
+
     def call(given, *words, code=0):
         more = {key: value.format(home=home) for key, value in given.items()}
         done = subprocess.run(
             [str(link / KUBELAB.relative_to(PROJECT)), *words],
-            env={**users(home, more), "KUBELAB_HOME": lab.env["KUBELAB_HOME"]},
+            env={**users(home, more), **places},
             cwd=home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -68,9 +72,9 @@ def test_commands_do_the_same(name, lab, call):
     assert call(given, "ssh", "master", *named, "--", "hostname") == "master\n"
     assert "master" in call(given, "kubectl", *named, "--", "get", "nodes", "-o", "name")
     assert "master" in call(given, "node", "uncordon", "master", *named, "--json")
-    # What runs leave is in the lab's own folder.
-    kept = {path.relative_to(call.home) for path in call.home.rglob("*") if path.is_file()}
-    assert {str(path) for path in kept} - set(HOME) == set()
+    # What runs leave is in the lab's own folder; kubectl has its cache where it always has.
+    kept = {str(path.relative_to(call.home)) for path in call.home.rglob("*") if path.is_file()}
+    assert {path for path in kept if not path.startswith(".kube/cache/")} == set(HOME)
 
 
 def test_all_of_it_together_is_no_reason_to_change_anything(lab, call):
@@ -81,7 +85,7 @@ def test_all_of_it_together_is_no_reason_to_change_anything(lab, call):
 
 
 @pytest.mark.parametrize("command", ["status", "list", "plan", "logs --timings"])
-def test_names_are_whole_on_a_terminal_of_forty_columns(command, lab):
+def test_nothing_is_cut_off_on_a_terminal_of_forty_columns(command, lab):
     typed = f"stty cols 40; exec {KUBELAB} {command} --name {lab.name}"
     typed = typed if command != "list" else typed.partition(" --name")[0]
     done = subprocess.run(
@@ -93,8 +97,8 @@ def test_names_are_whole_on_a_terminal_of_forty_columns(command, lab):
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    words = {"status": "master", "list": lab.name, "plan": "kube-apiserver", "logs --timings": "by"}
-    assert words[command] in done.stdout
+    assert done.stdout
+    assert "…" not in done.stdout
 
 
 def test_this_users_own_home_has_nothing_of_a_run(lab):

@@ -35,6 +35,8 @@ STARTS = {
     "provisioner/shell.py": {"subprocess"},
     # `kubelab ssh` and `kubelab kubectl` become that program: it has the terminal to itself.
     "provisioner/cli/access.py": {"os.execvp"},
+    # kubelab itself, once more.
+    "provisioner/surroundings.py": {"os.execv"},
 }
 STARTING_MODULES = {"subprocess", "multiprocessing", "pty"}
 # What python-vagrant raises is caught by its name; that starts nothing.

@@ -125,6 +125,20 @@ def test_a_run_is_the_same_in_every_environment(name, tmp_path):
     assert told(tmp_path / "lab", users(tmp_path / "home", ENVIRONMENTS[name])) == RIGHT
 
 
+@pytest.mark.parametrize(
+    "more", [{"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}, {}]
+)
+def test_names_of_files_are_read_in_utf8_whatever_the_locale(more, tmp_path):
+    (tmp_path / "Fő").touch()
+    code = "import os, sys; from provisioner.surroundings import begin_in_utf8 as begin; begin();"
+    code += "sys.exit(os.listdir(sys.argv[1]) != ['F\\u0151'])"
+    command = [sys.executable, "-c", code, tmp_path]
+    assert (
+        subprocess.run(command, env={"PATH": os.environ["PATH"], **more}, cwd=PROJECT).returncode
+        == 0
+    )
+
+
 @pytest.mark.parametrize("umask", ["000", "027", "077"])
 def test_modes_are_set_and_not_inherited(umask, tmp_path):
     assert told(tmp_path / "lab", users(tmp_path / "home", {}), umask) == RIGHT
