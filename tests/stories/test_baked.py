@@ -8,6 +8,7 @@ from provisioner.artifacts.store import Store
 from provisioner.lab import cache
 
 
+@pytest.mark.extended
 @pytest.mark.lab("default", changes=False)
 def test_no_machine_wrote_into_what_it_shares(lab):
     """docker, kubelet and pods have been at work; layers of snapshots are shared as baked ones."""

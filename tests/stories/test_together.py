@@ -7,6 +7,7 @@ pytestmark = pytest.mark.lab("default")
 WORKER = "worker1"
 
 
+@pytest.mark.extended
 def test_a_second_up_at_the_same_time_is_refused(lab):
     # Without it the roles look at everything, and the first one has something to do for a while.
     (lab.dir / "fingerprint.json").unlink()
