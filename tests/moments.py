@@ -2,6 +2,7 @@
 
 A moment has come when its task starts, and is hit when a node shows that the task is at work. It
 was missed when the command, the phase or the task was over before the signal: see ``Stopped``.
+What a task starts in the background is over with the task that waits for it.
 """
 
 from dataclasses import dataclass
@@ -9,12 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Moment:
-    """``task`` as events name it; ``sign`` is a command that succeeds on ``node`` once it runs."""
+    """``task`` as events name it; ``sign`` is a command that succeeds on ``node`` once it runs.
+
+    ``waits`` is the task that waits for what ``task`` starts in the background.
+    """
 
     task: str
     phase: str = "cluster"
     node: str = ""
     sign: str = ""
+    waits: str = ""
 
 
 MOMENTS = {
@@ -22,7 +27,8 @@ MOMENTS = {
     "facts": Moment("Gathering Facts"),
     "runtime": Moment("runtime : Start docker"),
     "init": Moment(
-        "control_plane : Wait for kubeadm init",
+        "control_plane : Run kubeadm init",
+        waits="control_plane : Wait for kubeadm init",
         node="master",
         # Half of it: certificates and manifests are written, and no pod runs yet.
         sign="test -e /etc/kubernetes/manifests/etcd.yaml",

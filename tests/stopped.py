@@ -34,9 +34,9 @@ class Stopped:
                 found.append(json.loads(line))
         return found
 
-    def of_task(self, *statuses: str) -> set[str]:
-        """The hosts on which the moment's task has one of these states."""
-        task, phase = self.moment.task, self.moment.phase
+    def of_task(self, task: str, *statuses: str) -> set[str]:
+        """The hosts on which a task of the moment's phase has one of these states."""
+        phase = self.moment.phase
         return {
             event["host"]
             for event in self.events()
@@ -45,7 +45,7 @@ class Stopped:
 
     def wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not self.of_task("start"):
+        while not self.of_task(self.moment.task, "start"):
             if self.process.poll() is not None:
                 out, err = self.process.communicate()
                 raise AssertionError(f"it ended before {self.moment}\n{out}\n{err}")
@@ -62,8 +62,9 @@ class Stopped:
         code = 130 if number == signal.SIGINT else -number
         assert self.process.returncode == code, f"{self.process.returncode}\n{out}\n{err}"
         assert "Traceback" not in err, err
-        over = self.of_task("ok", "changed", "skipped")
-        assert self.of_task("start") - over, f"{self.moment} was over on {over}"
+        begun = self.of_task(self.moment.task, "start")
+        over = self.of_task(self.moment.waits or self.moment.task, "ok", "changed", "skipped")
+        assert begun - over, f"{self.moment} was over on {over}"
         assert not self._phase_is_over(), f"the phase of {self.moment} was over"
         return out, err
 

@@ -51,7 +51,9 @@ def tasks_of_roles() -> set[str]:
 
 
 def test_every_moment_is_a_task_that_a_role_has():
-    named = {moment.task for moment in MOMENTS.values() if " : " in moment.task}
+    named = {
+        task for moment in MOMENTS.values() for task in (moment.task, moment.waits) if " : " in task
+    }
     assert named
     assert named - tasks_of_roles() == set()
 
