@@ -8,7 +8,6 @@ as the lab's.
 import contextlib
 import itertools
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -18,7 +17,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import psutil
-import yaml
 from common import (
     ENV,
     KUBELAB,
@@ -28,6 +26,7 @@ from common import (
     RUNS,
     SCRATCH,
     applied,
+    by_default,
     gone_after,
     on_node,
     save,
@@ -43,9 +42,6 @@ RENDERED = SCRATCH / "bare.rendered"
 THEIRS = "10.78.0."
 UNITS = "/etc/systemd/system"
 UNIT = f"{UNITS}/kubelab-machine.service"
-# How often kubelet looks: kubelab's own choice, which somebody with a script does not make.
-LOOKS = ("nodeStatusUpdateFrequency", "nodeStatusReportFrequency", "syncFrequency")
-SAME_LOOKS = os.environ.get("BENCH_LOOKS") == "1"
 
 
 def kubelab(*words: str) -> tuple[float, float, str]:
@@ -71,15 +67,6 @@ def bare(action: str, root: str, artifacts: str) -> tuple[float, list[tuple[str,
     seconds, said = timed(script, action, str(FOLDER), root, artifacts)
     marks = [line.split()[1:] for line in said.splitlines() if line.startswith("phase ")]
     return seconds, [(name, float(at)) for name, at in marks]
-
-
-def by_default(configuration: str) -> str:
-    """A configuration of kubeadm without what kubelab says about how often kubelet looks."""
-    documents = list(yaml.safe_load_all(configuration))
-    for document in documents if not SAME_LOOKS else []:
-        for key in LOOKS:
-            document.pop(key, None)
-    return yaml.safe_dump_all(documents)
 
 
 def take() -> None:
