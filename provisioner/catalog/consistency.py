@@ -1,7 +1,8 @@
-"""The catalogue's consistency: undefined references, and components that are defined twice."""
+"""The catalogue's consistency: undefined references, wrong settings, components defined twice."""
 
 from collections.abc import Iterator
 
+from provisioner.catalog import settings
 from provisioner.catalog.model import Catalog, Component, Variant, build_of
 
 # The folders of an artifact set for a component's files. Roles read these folders.
@@ -9,7 +10,7 @@ FOLDERS = ("bin", "cni")
 
 
 def faults_of(catalog: Catalog) -> Iterator[str]:
-    """Undefined references and duplicate components, each with its key path."""
+    """Undefined references, wrong settings and duplicate components, each with its key path."""
     for name, layer in catalog.layers.items():
         if layer.build not in catalog.builds:
             yield f"artifacts_layers.{name}.build: no build {layer.build!r}"
@@ -17,6 +18,7 @@ def faults_of(catalog: Catalog) -> Iterator[str]:
     for key, component in catalog.components.items():
         yield from _faults_in(catalog, key, component)
         yield from _faults_in(catalog, f"{key}.upstream", component.upstream)
+        yield from settings.faults_of(key, component)
         identity = (component.kind, component.name, component.version)
         if identity in seen:
             yield f"{key}: {' '.join(identity)} is already defined as {seen[identity]}"

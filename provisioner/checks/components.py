@@ -1,4 +1,4 @@
-"""Questions of ``verify`` that components define: kubectl's arguments and the expected answer."""
+"""What ``verify`` takes from components: their questions, and facts about the pod network."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 import tenacity
 
+from provisioner.catalog.settings import PodNetwork
 from provisioner.checks.verify import Check, CheckFailed, Cluster
 from provisioner.shell import tail
 
@@ -39,3 +40,10 @@ def questions_of(components: Iterable[Mapping[str, Any]]) -> dict[str, Check]:
         for component in components
         for check in component.get("checks", [])
     }
+
+
+def network_of(components: Iterable[Mapping[str, Any]]) -> PodNetwork:
+    """What the catalogue said of the pod network when the set was made."""
+    found = [c.get("settings", {}) for c in components if c["kind"] == "cni"]
+    # Not checked again: another version of kubelab may have made the set.
+    return PodNetwork.model_construct(**(found[0] if found else {}))

@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography import x509
 
 from provisioner.checks.runtimes import causes_script
-from provisioner.checks.verify import CheckFailed, Cluster, NoAnswer
+from provisioner.checks.verify import CheckFailed, Cluster, NoAnswer, State
 from provisioner.errors import LabError
 from provisioner.shell import Result, tail
 
@@ -79,14 +79,25 @@ def _refuse(faults: Sequence[str]) -> None:
         raise CheckFailed("; ".join(faults))
 
 
+def _state(cluster: Cluster, node: str) -> State:
+    """What a machine says of itself: asked once, for all questions about it.
+
+    Raises:
+        CheckFailed: the machine gave no answer.
+    """
+    if node not in cluster.states:
+        begin = time.time()
+        lines = _lines(cluster.on_node, node, QUESTION)
+        cluster.states[node] = State(begin, time.time(), lines)
+    return cluster.states[node]
+
+
 def _state_faults(cluster: Cluster, node: str) -> Iterator[str]:
-    begin = time.time()
-    lines = _lines(cluster.on_node, node, QUESTION)
-    end = time.time()
-    for line in lines:
+    state = _state(cluster, node)
+    for line in state.lines:
         kind, *words = line.split()
         if kind == "clock":
-            skew = max(begin - float(words[0]), float(words[0]) - end)
+            skew = max(state.begin - float(words[0]), float(words[0]) - state.end)
             if skew > SKEW_SECONDS:
                 yield f"{node}: its clock differs from this host's by {skew:.0f} s"
         elif kind == "disk" and int(words[1]) < FREE_MIB:
@@ -123,7 +134,7 @@ def certificates(cluster: Cluster) -> str:
 
     def ask(node: str) -> list[str]:
         faults = []
-        for line in _lines(cluster.on_node, node, QUESTION):
+        for line in _state(cluster, node).lines:
             kind, *words = line.split()
             if kind != "certificate":
                 continue

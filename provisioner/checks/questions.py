@@ -31,8 +31,6 @@ OBJECTS = (
     *("daemonset.apps/kube-proxy", "configmap/kube-proxy"),
     *("deployment.apps/coredns", "configmap/coredns", "service/kube-dns"),
 )
-# Pod networks that need no pods of their own.
-WITHOUT_PODS = ("bridge",)
 
 
 def nodes_ready(cluster: Cluster) -> str:
@@ -61,7 +59,7 @@ def system_objects(cluster: Cluster) -> str:
     if "service/kubernetes" not in cluster.kubectl.call("get", "services", "-o", "name").stdout:
         missing.append("service/kubernetes of default is not there")
     daemons = cluster.kubectl.get("daemonsets", "-n", "kube-system", "-l", "kubelab/cni")
-    if not daemons and cluster.spec.cni.name not in WITHOUT_PODS:
+    if not daemons and cluster.network.pods:
         missing.append(f"the DaemonSet of the pod network {cluster.spec.cni.name} is not there")
     if missing:
         raise CheckFailed(f"{'; '.join(missing)}: `kubelab up` makes it again")

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 import tenacity
 
+from provisioner.catalog.settings import PodNetwork
 from provisioner.checks.kubectl import Kubectl, is_ready
 from provisioner.errors import LabError
 from provisioner.model import Event, Finding, Listener, Status
@@ -41,13 +42,24 @@ class NoAnswer(CheckFailed):
     """The API server does not answer, so that each question that follows would only time out."""
 
 
+@dataclass(frozen=True)
+class State:
+    """What a machine printed of itself, and when it was asked, in seconds since the epoch."""
+
+    begin: float
+    end: float
+    lines: list[str]
+
+
 @dataclass
 class Cluster:
     """What checks work on: the API, commands on machines (``on_node``), and the spec.
 
     ``image`` runs the workload of verify. ``slowness`` is the factor by which machines are slower
-    than real ones; it multiplies deadlines. ``services`` are the units that every node needs.
-    Without ``patient`` each question is asked only once, and without ``answers`` none more.
+    than real ones; it multiplies deadlines. ``services`` are the units that every node needs, and
+    ``network`` is what the catalogue says of the pod network. Without ``patient`` each question is
+    asked only once, and without ``answers`` none more. ``pods`` and ``states`` (of machines) are
+    answers that later questions share.
     """
 
     spec: LabSpec
@@ -56,9 +68,11 @@ class Cluster:
     image: str
     slowness: float = 1
     services: tuple[str, ...] = ()
+    network: PodNetwork = field(default_factory=PodNetwork)
     patient: bool = True
     answers: bool = True
     pods: list[dict[str, Any]] = field(default_factory=list)
+    states: dict[str, State] = field(default_factory=dict)
 
     def deadline(self, seconds: float) -> float:
         """The end of waiting (monotonic clock) for what takes ``seconds`` on real machines."""

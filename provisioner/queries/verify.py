@@ -1,6 +1,6 @@
 """Verifying a running lab."""
 
-from provisioner.checks.components import questions_of
+from provisioner.checks.components import network_of, questions_of
 from provisioner.checks.questions import DEEP, basic_questions
 from provisioner.checks.runtimes import services_of
 from provisioner.checks.verify import Cluster, verify
@@ -25,7 +25,8 @@ def verify_lab(context: Context) -> list[Finding]:
     slowness = context.provider.traits.slowness
     services = services_of(context.spec.runtime.name, record.components)
     on_node = on_machines(context)
-    cluster = Cluster(context.spec, context.kubectl, on_node, image, slowness, services)
+    network = network_of(record.components)
+    cluster = Cluster(context.spec, context.kubectl, on_node, image, slowness, services, network)
     basic = basic_questions(context.spec.runtime.name)
     deep = {**DEEP, **questions_of(record.components)}
     return verify(cluster, basic, deep, context.listen)

@@ -109,6 +109,20 @@ def test_a_certificate_that_does_not_hold_is_named(asked, data, told):
     assert told in str(fault.value)
 
 
+def test_a_machine_is_asked_of_its_state_once_for_all_questions(good):
+    asked = []
+
+    def on_node(node, argv):
+        asked.append((node, argv[2]))
+        return Machines([clock(), f"certificate /a.crt {pem(-1, 9)}"])(node, argv)
+
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), Api(None), on_node, "image")
+    machines.machines(cluster)
+    assert machines.certificates(cluster).startswith("3 valid")
+    script = machines.QUESTION.read_text()
+    assert sorted(node for node, said in asked if said == script) == sorted(cluster.nodes)
+
+
 READY = Result((), 0, "ok", "")
 # The API server answers line by line, and kubectl puts that into one.
 NOT_READY = Result((), 1, "", r'an error on the server ("[+]ping ok\n[-]etcd failed: reason\n...")')

@@ -3,6 +3,8 @@ import re
 import pytest
 
 from provisioner.artifacts.offer import offers
+from provisioner.catalog.load import load_catalog
+from provisioner.checks.components import network_of
 from provisioner.checks.policy import network_policy
 from provisioner.checks.verify import CheckFailed, Cluster
 from provisioner.shell import Result
@@ -40,7 +42,9 @@ def verified(good):
         spec = spec.model_copy(update={"cni": Weave(name="weave")}) if cni == "weave" else spec
         kubectl = FakeKubectl(denies, allows, silent)
         # No patience: what this cluster does, it does at once.
-        cluster = Cluster(spec, kubectl, None, "image", slowness=0)
+        components = [c.model_dump() for c in load_catalog({}).of_kind("cni") if c.name == cni]
+        network = network_of(components)
+        cluster = Cluster(spec, kubectl, None, "image", slowness=0, network=network)
         cluster.pods = [{"metadata": {"name": "web-1"}, "status": {"podIP": "10.244.1.2"}}]
         try:
             return network_policy(cluster)

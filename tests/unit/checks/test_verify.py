@@ -2,6 +2,7 @@ import pytest
 
 from provisioner.artifacts.offer import offers
 from provisioner.checks import questions, verify
+from provisioner.checks.components import network_of
 from provisioner.checks.verify import Cluster
 from provisioner.errors import LabError
 from provisioner.shell import Result
@@ -140,6 +141,14 @@ def test_the_pod_network_and_the_service_of_the_api_are_missed_too(good):
     cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
     with pytest.raises(verify.CheckFailed, match=r"service/kubernetes .* network flannel"):
         questions.system_objects(cluster)
+
+
+def test_a_pod_network_without_pods_is_no_missing_daemon(good):
+    kubectl = Objects(*questions.OBJECTS, daemons=0)
+    network = network_of([{"kind": "cni", "settings": {"pods": False, "of a later version": 1}}])
+    spec = parse_spec(good, "lab.yml", offers)
+    cluster = Cluster(spec, kubectl, None, "image", network=network)
+    assert questions.system_objects(cluster).startswith("6 of kubeadm")
 
 
 def test_all_objects_are_enough(good):

@@ -1,6 +1,7 @@
 """Playbooks by plain Ansible: which inventories they refuse, and from where they run."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,12 @@ def test_roles_are_found_from_any_folder(playbook, run):
 
 def test_an_inventory_of_ours_passes(run):
     assert "failed=0" in run(ROLES.parent / "playbooks/check.yml", OURS, "--limit", "b", code=0)
+
+
+CHECKS = re.compile(r"play #\d+ \((\S+)\): Check the inventory TAGS: \[\] pattern: \[.*?\] hosts")
+
+
+@pytest.mark.parametrize(("name", "imported"), [("site.yml", 3), ("join.yml", 0)])
+def test_a_playbook_checks_the_inventory_once_also_where_it_imports_others(name, imported, run):
+    said = run(ROLES.parent / "playbooks" / name, OURS, "--list-hosts", code=0)
+    assert CHECKS.findall(said) == ["all", *["all:!all"] * imported]
