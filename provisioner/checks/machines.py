@@ -124,7 +124,7 @@ def _expiry(path: str, data: str, now: datetime) -> tuple[datetime, str]:
     first = min(found, key=lambda one: one.not_valid_after_utc)
     ends, begins = first.not_valid_after_utc, max(one.not_valid_before_utc for one in found)
     if ends < now:
-        return ends, f"{path} expired on {ends:%Y-%m-%d}: `kubeadm certs renew all` renews it"
+        return ends, f"{path} expired on {ends:%Y-%m-%d}: `kubelab up` renews it"
     return ends, f"{path} is not valid before {begins:%Y-%m-%d %H:%M}" if begins > now else ""
 
 

@@ -12,7 +12,7 @@ VERBS = set(
     """
     Allow Apply Check Clean Clear Compare Configure Connect Copy Create Delete Destroy
     Disable Drain Empty Exclude Find Initialise Install Join List Load
-    Mount Open Pack Ping Prepare Read Record Refuse Reload Remove Report Reset Retire Run
+    Mount Open Pack Ping Prepare Read Record Refuse Reload Remove Renew Report Reset Retire Run
     Serve Set Start Stop Synchronise Trust Uncordon Unpack Wait Write
     """.split()  # noqa: SIM905
 )
