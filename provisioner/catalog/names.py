@@ -20,6 +20,8 @@ OF_NAMES = frozenset(
 BUILDS = frozenset(("artifacts_builds", "artifacts_upstream"))
 # Values that are no paths below a folder: files of this host, addresses, a regular expression.
 FREE = frozenset(("path", "url", "sums", "expects"))
+# Keys below which values may begin as options do: programs of containers and of kernels read them.
+OPTIONS = frozenset(("settings", "checks", "entrypoint", "kernel_arguments", "baked_daemon"))
 # The key whose value names a file below /etc/yum.repos.d.
 FILE = "file"
 
@@ -62,6 +64,10 @@ def _why(at: Place, text: str, *, is_key: bool) -> str:
         return ""
     if not is_key and at[-1] == FILE and not NAME.fullmatch(text):
         return "not a file name: use letters, digits, '.', '_', '+', '~' and '-'"
+    if not is_key and text.startswith("-") and not OPTIONS & set(at):
+        return "may not begin with '-': a program of this host would take it for an option"
+    if "stamps" in at[:-1] and re.search(r"[\s'\"]", text):
+        return "has a space or a quote, so the linker would take it for several arguments"
     if not is_key and _is_named(at) and not REFERENCE.fullmatch(text):
         return "use letters, digits, '.', '_', '+', '~', ':', '/', '@' and '-'"
     if ".." in PurePosixPath(text).parts:

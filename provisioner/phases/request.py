@@ -151,6 +151,27 @@ def _password_fault(file: Path) -> tuple[str, str]:
     return "", ""
 
 
+def _refuse_template(addon: str, template: Path, context: Context) -> None:
+    """Refuse a template that is not there, or that a spec or a machine could have brought.
+
+    A template is a program: Ansible runs on this host what it says.
+
+    Raises:
+        SpecError: names the addon and the file.
+    """
+    if not template.is_absolute():
+        return
+    where = f"addon {addon}: settings.template {template}"
+    if not template.is_file():
+        raise SpecError(where, "There is no such file.", "Name a file of this host.")
+    for folder in (context.workshop.cache, context.lab.dir.parent):
+        if template.resolve().is_relative_to(folder.resolve()):
+            why = (
+                f"Downloads and machines write to {folder}, and Ansible runs what a template says."
+            )
+            raise SpecError(where, why, "Read it, and copy it to a folder of yours.")
+
+
 def _refuse_inputs(context: Context) -> None:
     """Refuse a wrong file, a download without a checksum, and a weak password.
 
@@ -163,4 +184,7 @@ def _refuse_inputs(context: Context) -> None:
         if why:
             raise SpecError(f"cni.password_file: {cni.password_file}", why, hint)
     workshop = context.workshop
-    check_inputs(workshop, order_of(context.spec, workshop), cached_too=True)
+    order = order_of(context.spec, workshop)
+    for addon in (c for c in order.components if c.kind == "addon"):
+        _refuse_template(addon.name, Path(addon.settings["template"]), context)
+    check_inputs(workshop, order, cached_too=True)

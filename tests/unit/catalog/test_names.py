@@ -28,6 +28,18 @@ OUTSIDE = {
     "a checksum": ("upstream etcd-3.5.24 files release sha256", "../x", "files.release.sha256"),
     "a tag": ("cni_flannel images flannel tag", "1 \U0001f600", "images.flannel.tag: use letters"),
     "a version": ("cni_flannel version", "{{ 1 }}", "version: use letters"),
+    "an option of apt": (
+        "host_packages apt build",
+        ["-oDPkg::Pre-Invoke::=x"],
+        "build[0]: may not",
+    ),
+    "a package": ("builds base packages", ["-oDir::Bin::dpkg=/x"], "packages[0]: may not begin"),
+    "a source package": ("builds kubernetes-1.20.2 package", "-t", "package: may not begin"),
+    "a module": ("builds flannel-0.28.4 module", "-modfile=/x", "module: may not begin"),
+    "a suite": ("machine_root suite", "--no-check-gpg", "suite: may not begin"),
+    "a unit": ("machine_root disabled", ["--root=/"], "disabled[0]: may not begin"),
+    "a stamp": ("builds flannel-0.28.4 stamps x", "1 -extld=/x", "stamps.x: has a space"),
+    "a stamp's name": ("builds flannel-0.28.4 stamps", {"x -extld=/x": "1"}, "has a space"),
     "a name": ("addon_x name", "a\x1b[2J", "artifacts_addon_x.name: has a control character"),
 }
 

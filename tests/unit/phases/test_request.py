@@ -1,5 +1,6 @@
 import pytest
 
+from provisioner.artifacts.offer import offers
 from provisioner.context import make_context
 from provisioner.errors import SpecError
 from provisioner.lab import Lab
@@ -51,3 +52,33 @@ def test_a_good_password_passes(good, tmp_path):
     file.write_text("correct horse battery staple")
     file.chmod(0o600)
     refuse(good, file)
+
+
+def with_template(good, template):
+    settings = {"template": str(template), "namespace": "x"}
+    addon = {"kind": "addon", "name": "x", "version": "1", "settings": settings}
+    good["artifacts"] = {"overrides": {"artifacts_addon_x": addon}}
+    good |= {"addons": ["x"], "dashboard": "none"}
+    CheckRequest().run(make_context(Lab("x"), parse_spec(good, "lab.yml", offers)))
+
+
+@pytest.mark.parametrize("place", ["KUBELAB_CACHE", "KUBELAB_HOME"])
+def test_a_template_that_a_download_or_a_machine_could_have_brought_is_refused(
+    good, tmp_path, monkeypatch, place
+):
+    monkeypatch.setenv(place, str(tmp_path / "ours"))
+    (tmp_path / "ours/built").mkdir(parents=True)
+    brought = tmp_path / "ours/built/file.j2"
+    brought.write_text("{{ lookup('pipe', 'id') }}")
+    link = tmp_path / "mine.j2"
+    link.symlink_to(brought)
+    for template in (brought, link):
+        with pytest.raises(SpecError, match="Ansible runs what a template says"):
+            with_template(good, template)
+
+
+def test_a_template_of_ones_own_has_to_be_there(good, tmp_path):
+    with pytest.raises(SpecError, match="no such file"):
+        with_template(good, tmp_path / "x.j2")
+    (tmp_path / "x.j2").write_text("{}")
+    with_template(good, tmp_path / "x.j2")
