@@ -1,7 +1,7 @@
 """The context of phases and queries: one lab, its spec, its provider, its catalogue."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,13 +24,15 @@ from provisioner.spec import LabSpec
 class Context:
     """What a command works on. ``began`` is its start time in seconds since the epoch.
 
-    ``artifacts`` and ``recap`` are results of earlier phases of the same recipe.
+    ``choice`` is why this profile was taken, if nobody named one. ``artifacts`` and ``recap`` are
+    results of earlier phases of the same recipe.
     """
 
     lab: Lab
     spec: LabSpec
     provider: Provider
     listen: Listener
+    choice: Mapping[str, object] | None = None
     artifacts: ArtifactSet | None = None
     recap: Recap | None = None
     began: float = field(default_factory=time.time)

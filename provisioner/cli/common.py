@@ -136,12 +136,6 @@ def naming_the_other(choice: Choice | None) -> Iterator[None]:
         raise
 
 
-def keep_choice(lab: Lab, choice: Choice) -> None:
-    """Record a choice in the lab that was made by it."""
-    lab.prepare()
-    lab.write(lab.choice_file, json.dumps(choice.as_json(), indent=1))
-
-
 def existing(name: str) -> Context:
     """The context of an existing lab; its stored spec is not checked against the catalogue.
 

@@ -14,7 +14,6 @@ from provisioner.cli.common import (
     chosen_spec,
     earlier_choice,
     existing,
-    keep_choice,
     make_choice,
     naming_the_other,
     outcome_json,
@@ -75,10 +74,10 @@ def up(
     lab = Lab(spec.name)
     if choice and not lab.exists:
         report.print_choice(choice.profile, choice.why, choice.findings)
-        keep_choice(lab, choice)
+    context = replace(make_context(lab, spec), choice=choice.as_json() if choice else None)
     recipe = RECREATE_NETWORK if recreate_network else UP
     with naming_the_other(choice):
-        outcome = run_with_progress(recipe, make_context(lab, spec), "up")
+        outcome = run_with_progress(recipe, context, "up")
     _warn_of_page(outcome.context)
     if as_json:
         report.print_json({"lab": spec.name, **outcome_json(outcome)})

@@ -1,5 +1,6 @@
 """Phases that create, stop and remove machines."""
 
+import json
 from pathlib import Path
 
 from provisioner.catalog.model import FetchedBox
@@ -48,7 +49,10 @@ def set_on_nodes(folder: Path) -> str:
 
 
 class SaveSpec(Phase):
-    """Save the resolved spec. From here on the lab exists, so destroy finds its machines."""
+    """Save the resolved spec. From here on the lab exists, so destroy finds its machines.
+
+    Nothing of a lab is written before, so a command that is refused leaves no file.
+    """
 
     key = "spec"
     title = "Spec"
@@ -60,8 +64,10 @@ class SaveSpec(Phase):
         return context.lab.spec_file.read_text() != context.lab.spec_text(context.spec)
 
     def run(self, context: Context) -> Done:
-        """Write the spec."""
+        """Write the spec, and why its profile was chosen."""
         context.lab.prepare()
+        if context.choice is not None and not context.lab.exists:
+            context.lab.write(context.lab.choice_file, json.dumps(context.choice, indent=1))
         context.lab.save_spec(context.spec)
         return Done(str(context.lab.spec_file))
 

@@ -209,7 +209,6 @@ COVERED = {
     "checks/runtimes.py": "tests/scenarios/lifecycle.yml",
     "cli/__init__.py": "tests/unit/cli/test_words.py",
     "cli/artifacts.py": "tests/stories/test_refusals.py",
-    "cli/common.py": "tests/unit/queries/test_doctor.py",
     "cli/dashboard.py": "tests/stories/test_dashboard.py",
     "cli/lab.py": "tests/scenarios/lifecycle.yml",
     "cli/labs.py": "tests/stories/test_life.py",
