@@ -13,6 +13,7 @@ import yaml
 from provisioner.artifacts.image_names import short
 from provisioner.artifacts.registry import DIGEST
 from provisioner.errors import LabError
+from provisioner.spec import bounded_yaml
 
 HEAD = """\
 # Digests of images whose publishers name none, as their registries told them once. Commit it.
@@ -66,7 +67,7 @@ def read_lock() -> ImageLock:
     if not file.is_file():
         return ImageLock(file)
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        found = bounded_yaml(file) or {}
         return ImageLock(file, {short(str(k)): _digest(v) for k, v in found.items()})
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
         hint = "Correct it, or take the committed one: each line is `IMAGE:TAG: sha256:DIGEST`."

@@ -1,5 +1,6 @@
 """The phase that refuses invalid requests before anything is changed."""
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from provisioner.spec import LabSpec, Weave
 # The same limits as in the role cni, which checks them for users of Ansible alone.
 PASSWORD_LENGTH = 16
 PASSWORD_LETTERS = 8
+PASSWORD_MOST = 1024
 # Sources whose builds are whole images.
 WHOLE_IMAGES = ("file", "oci")
 # Keys of the spec that can change in an existing lab without new machines.
@@ -141,9 +143,14 @@ def _password_fault(file: Path) -> tuple[str, str]:
     better += " or leave the key out for a random password."
     try:
         mode = file.stat().st_mode
-        password = file.read_text(encoding="utf-8").strip()
+        if not stat.S_ISREG(mode):
+            return "It is not a file.", better
+        with file.open(encoding="utf-8") as content:
+            password = content.read(PASSWORD_MOST + 1).strip()
     except (OSError, UnicodeDecodeError) as error:
         return f"It cannot be read: {error}", better
+    if len(password) > PASSWORD_MOST:
+        return f"It has more than {PASSWORD_MOST} characters.", better
     if mode & 0o077:
         return "Others can read it.", f"Run `chmod 600 {file}`."
     if len(password) < PASSWORD_LENGTH or len(set(password)) < PASSWORD_LETTERS:

@@ -9,8 +9,11 @@ import yaml
 
 from provisioner.context import Context
 from provisioner.errors import LabError
+from provisioner.spec import bounded_yaml
 
 LISTS = ("clusters", "users", "contexts")
+# A thousand clusters, with their certificates.
+MAX_BYTES = 16 << 20
 NEW = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
 
 
@@ -38,11 +41,11 @@ def _read(path: Path) -> dict[str, Any]:
         LabError: the file is none; it is not touched.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        data = bounded_yaml(path, MAX_BYTES) or {}
         for kind in LISTS:
             if any(not isinstance(entry, dict) for entry in data.get(kind) or []):
                 raise TypeError(f"{kind} is no list of mappings")
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, AttributeError, TypeError) as error:
         hint = "Mend it or move it away, then run the same command again."
         raise LabError(f"{path} is no kubeconfig", str(error), hint) from None
     return data

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from provisioner.context import Context
 from provisioner.errors import LabError
-from provisioner.spec import Weave
+from provisioner.spec import Weave, bounded_yaml
 
 GONE = "(secret)"
 # A shorter value would take ordinary words out of every file.
@@ -64,7 +62,7 @@ def secrets_of(context: Context) -> Iterator[str]:
     for found in re.findall(USERINFO, lab.spec_text(spec)):
         yield from (found, found.partition(":")[2])
     if lab.kubeconfig.is_file():
-        for user in yaml.safe_load(lab.kubeconfig.read_text()).get("users", []):
+        for user in bounded_yaml(lab.kubeconfig).get("users", []):
             for key in ("client-key-data", "token", "password"):
                 yield from _both(str(user.get("user", {}).get(key, "")))
     yield from _of_cluster(context)

@@ -5,6 +5,7 @@ to write instead. Nothing is changed before the spec has passed.
 """
 
 from provisioner.spec.fields import DNS_LABEL, GROUPS
+from provisioner.spec.load import bounded_yaml
 from provisioner.spec.read import StoredSpec, parse_spec, read_spec, read_stored
 from provisioner.spec.rules import Offer, Offers, SpecFault
 from provisioner.spec.shape import (
@@ -35,6 +36,7 @@ __all__ = [
     "StoredSpec",
     "VagrantOptions",
     "Weave",
+    "bounded_yaml",
     "parse_spec",
     "read_spec",
     "read_stored",

@@ -22,8 +22,8 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LIMITS = "A spec is at most 1 MiB of YAML, with 20000 values in 20 levels."
 
 
-class _TooMuchError(Exception):
-    """The limit that the YAML exceeds."""
+class TooMuchError(ValueError):
+    """The limit that a file of YAML exceeds, in words."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ def _count(event: Any, sizes: dict[str, int], above: list[_Open]) -> int:
     if isinstance(event, yaml.ScalarEvent):
         return 1
     if any(event.anchor == outer.anchor for outer in above):
-        raise _TooMuchError(f"the alias *{event.anchor} contains itself, without an end")
+        raise TooMuchError(f"the alias *{event.anchor} contains itself, without an end")
     return sizes.get(event.anchor, 1)
 
 
@@ -60,7 +60,7 @@ def _check(events: Iterator[Any]) -> None:
     """Check the limits, and that no mapping has a key twice.
 
     Raises:
-        _TooMuchError: the YAML exceeds a limit.
+        TooMuchError: the YAML exceeds a limit.
         YAMLError: it is not YAML, or a key is given twice.
     """
     sizes: dict[str, int] = {}
@@ -70,7 +70,7 @@ def _check(events: Iterator[Any]) -> None:
             _refuse_twice(above[-1], event)
             above.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
             if len(above) > MAX_DEPTH + 1:
-                raise _TooMuchError("nested too deeply")
+                raise TooMuchError("nested too deeply")
             continue
         if isinstance(event, yaml.CollectionEndEvent):
             done = above.pop()
@@ -86,29 +86,35 @@ def _check(events: Iterator[Any]) -> None:
         if anchor:
             sizes[anchor] = more
         if above[-1].values > MAX_VALUES:
-            raise _TooMuchError("too many values, with those that aliases stand for")
+            raise TooMuchError("too many values, with those that aliases stand for")
 
 
-def _read(path: Path) -> str:
-    """The text of a file, as far as it is within the limit."""
+def bounded_yaml(path: Path, max_bytes: int = MAX_BYTES) -> Any:
+    """The data of a YAML file that somebody else may have written.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not UTF-8, or exceeds a limit (TooMuchError), or has a date that is none.
+        YAMLError: it is not YAML, or a key is given twice.
+    """
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise _TooMuchError("larger than 1 MiB")
-    return data.decode("utf-8")
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise TooMuchError(f"larger than {max_bytes >> 20} MiB")
+    text = data.decode("utf-8")
+    _check(yaml.parse(text, LOADER))
+    return yaml.load(text, LOADER)  # noqa: S506
 
 
 def load_yaml(path: Path) -> Any:
-    """The data of a YAML file.
+    """The data of a lab spec.
 
     Raises:
         SpecError: the file cannot be read, is not valid YAML, or exceeds a limit.
         PermissionError: the file is another user's.
     """
     try:
-        text = _read(path)
-        _check(yaml.parse(text, LOADER))
-        return yaml.load(text, LOADER)  # noqa: S506
+        return bounded_yaml(path)
     except PermissionError:
         # The command line tells whose file it is.
         raise
@@ -116,7 +122,7 @@ def load_yaml(path: Path) -> Any:
         raise SpecError(
             f"{path}: cannot read the lab spec", str(bad), "Name a readable file with -f FILE."
         ) from None
-    except _TooMuchError as bad:
+    except TooMuchError as bad:
         raise SpecError(f"{path}: {bad}", LIMITS, "Make it smaller.") from None
     # A number or a date can have the form of one, and no value.
     except (yaml.YAMLError, ValueError) as bad:

@@ -38,6 +38,7 @@ STARTS = {
     # kubelab itself, once more.
     "provisioner/surroundings.py": {"os.execv"},
 }
+READERS_OF_YAML = {"yaml.load", "yaml.safe_load", "yaml.load_all", "yaml.safe_load_all"}
 STARTING_MODULES = {"subprocess", "multiprocessing", "pty"}
 # What python-vagrant raises is caught by its name; that starts nothing.
 HARMLESS = {"subprocess.CalledProcessError"}
@@ -118,6 +119,12 @@ def test_only_the_printers_print():
     found = {n for n, path in PACKAGE.items() if calls(ast.parse(path.read_text())) & writers}
     allowed = {"provisioner/report.py", *(n for n in PACKAGE if n.startswith("provisioner/cli/"))}
     assert found - allowed == set()
+
+
+def test_yaml_of_others_is_read_by_the_reader_that_has_limits():
+    found = {n for n, p in PACKAGE.items() if calls(ast.parse(p.read_text())) & READERS_OF_YAML}
+    # The catalogue is our own.
+    assert found == {"provisioner/spec/load.py", "provisioner/catalog/load.py"}
 
 
 def test_no_role_names_an_address_of_the_web():

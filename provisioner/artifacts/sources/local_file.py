@@ -3,6 +3,7 @@
 import json
 import shutil
 import tarfile
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,9 @@ from provisioner.catalog.model import Build
 from provisioner.errors import SpecError
 from provisioner.model import Tell
 
+MANIFEST_BYTES = 1 << 20
+# What reading an archive that is none can raise; a deep JSON is the last.
+NO_ARCHIVE = (OSError, EOFError, zlib.error, KeyError, TypeError, ValueError, RecursionError)
 FILE = "file"
 """The file's name in its store entry."""
 
@@ -58,9 +62,12 @@ def check_archive(name: str, archive: Path, reference: str) -> None:
     hint = f"Create it on a host that has the image: docker save --output FILE {reference}"
     try:
         with tarfile.open(archive) as tar:
-            member = tar.extractfile("manifest.json")
-            names = [tag for image in json.load(member) for tag in image["RepoTags"] or ()]  # type: ignore[arg-type]
-    except (OSError, KeyError, TypeError, ValueError, tarfile.TarError) as error:
+            member = tar.getmember("manifest.json")
+            if not member.isfile() or member.size > MANIFEST_BYTES:
+                raise ValueError("its manifest.json is no file, or larger than 1 MiB")
+            content = json.load(tar.extractfile(member))  # type: ignore[arg-type]
+            names = [tag for image in content for tag in image["RepoTags"] or ()]
+    except (*NO_ARCHIVE, tarfile.TarError) as error:
         raise _refuse(name, archive, f"It is not an image archive: {error}", hint) from None
     if short(reference) not in map(short, names):
         why = f"It holds {', '.join(names) or 'no named image'}, and not {reference}."

@@ -1,9 +1,12 @@
 """The lock of images: what people commit, and what they may have spoiled."""
 
+import time
+
 import pytest
 
 from provisioner.artifacts.image_lock import read_lock
 from provisioner.errors import LabError
+from tests.unit.spec.test_load import TOO_MUCH
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -35,6 +38,15 @@ def test_a_spoiled_file_is_refused(file, text):
     file.write_text(text)
     with pytest.raises(LabError, match="not a lock of images"):
         read_lock()
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_a_file_that_is_too_much_is_refused_within_a_second(file, name):
+    file.write_text(TOO_MUCH[name][0])
+    begin = time.process_time()
+    with pytest.raises(LabError, match="not a lock of images"):
+        read_lock()
+    assert time.process_time() - begin < 1
 
 
 def test_a_file_that_cannot_be_written_is_told(monkeypatch):

@@ -47,6 +47,20 @@ def test_a_password_that_is_not_there_is_refused(good, tmp_path):
         refuse(good, tmp_path / "nothing")
 
 
+@pytest.mark.parametrize(("file", "said"), [("/dev/zero", "not a file"), ("/dev", "not a file")])
+def test_a_password_that_has_no_end_is_refused(good, file, said):
+    with pytest.raises(SpecError, match=said):
+        refuse(good, file)
+
+
+def test_a_password_without_measure_is_refused(good, tmp_path):
+    file = tmp_path / "password"
+    file.write_text("correct horse battery staple" * 99)
+    file.chmod(0o600)
+    with pytest.raises(SpecError, match="more than 1024"):
+        refuse(good, file)
+
+
 def test_a_good_password_passes(good, tmp_path):
     file = tmp_path / "password"
     file.write_text("correct horse battery staple")

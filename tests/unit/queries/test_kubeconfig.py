@@ -1,5 +1,6 @@
 """A lab in the user's own kubeconfig, whatever else that has."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from provisioner.errors import LabError
 from provisioner.lab import Lab
 from provisioner.queries.kubeconfig import merge_kubeconfig
+from tests.unit.spec.test_load import TOO_MUCH
 
 KUBEADM = """
 apiVersion: v1
@@ -98,3 +100,15 @@ def test_what_is_no_kubeconfig_is_named_and_left_alone(text, merge, target):
     with pytest.raises(LabError, match="no kubeconfig"):
         merge(target)
     assert target.read_text() == text
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_a_kubeconfig_that_is_too_much_is_refused_within_a_second_and_stays(name, tmp_path):
+    target = tmp_path / "config"
+    target.write_text(TOO_MUCH[name][0])
+    size = target.stat().st_size
+    begin = time.process_time()
+    with pytest.raises(LabError, match="is no kubeconfig"):
+        merge_kubeconfig(SimpleNamespace(lab=Lab("x")), target)
+    assert time.process_time() - begin < 1
+    assert target.stat().st_size == size

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import io
 import json
@@ -82,6 +83,42 @@ def test_an_archive_of_another_image_is_refused(given, tmp_path, name):
 def test_what_is_no_archive_is_refused(given, tmp_path):
     file = tmp_path / "page.html"
     file.write_text("<html>Not found</html>")
+    sum_ = hashlib.sha256(file.read_bytes()).hexdigest()
+    given["artifacts_builds"]["weave-kube-2.8.10"] = {"path": str(file), "sha256": sum_}
+    with pytest.raises(SpecError, match="not an image archive"):
+        check(given)
+
+
+def packed(**how):
+    """An archive whose manifest.json is something else."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        member = tarfile.TarInfo("manifest.json")
+        content = how.pop("content", b"")
+        member.size = len(content)
+        for name, value in how.items():
+            setattr(member, name, value)
+        tar.addfile(member, io.BytesIO(content))
+    return made.getvalue()
+
+
+ODD = {
+    "a folder": packed(type=tarfile.DIRTYPE),
+    "a link": packed(type=tarfile.SYMTYPE, linkname="/etc/shadow"),
+    "a list in lists": packed(content=b"[" * 100_000),
+    "no list": packed(content=b"1"),
+    "a large one": packed(content=b" " * (2 << 20) + b"[]"),
+    "no text": packed(content=b"\xff\xfe"),
+    "half of it": packed(content=b"[]")[:600],
+    "half of a compressed one": gzip.compress(packed(content=b"[]"))[:60],
+    "a damaged compressed one": gzip.compress(packed(content=b"[]"))[:20] + b"x" * 90,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_archive_of_a_stranger_is_refused_in_words(given, tmp_path, name):
+    file = tmp_path / "odd.tar"
+    file.write_bytes(ODD[name])
     sum_ = hashlib.sha256(file.read_bytes()).hexdigest()
     given["artifacts_builds"]["weave-kube-2.8.10"] = {"path": str(file), "sha256": sum_}
     with pytest.raises(SpecError, match="not an image archive"):
