@@ -20,6 +20,8 @@ OF_NAMES = frozenset(
 BUILDS = frozenset(("artifacts_builds", "artifacts_upstream"))
 # Values that are no paths below a folder: files of this host, addresses, a regular expression.
 FREE = frozenset(("path", "url", "sums", "expects"))
+# Keys of addresses. Python would read a file of this host by one of file://.
+ADDRESSES = frozenset(("url", "sums"))
 # Keys below which values may begin as options do: programs of containers and of kernels read them.
 OPTIONS = frozenset(("settings", "checks", "entrypoint", "kernel_arguments", "baked_daemon"))
 # The key whose value names a file below /etc/yum.repos.d.
@@ -60,6 +62,8 @@ def _why(at: Place, text: str, *, is_key: bool) -> str:
         return "not a name: use letters, digits, '.', '_', '+', '~' and '-'"
     if is_key and text.startswith(("/", "-")):
         return "a key may not begin with '/' or '-'"
+    if not is_key and at[-1] in ADDRESSES and text and not text.startswith(("https://", "http://")):
+        return "not an address: begin it with https:// or http://"
     if not is_key and at[-1] in FREE:
         return ""
     if not is_key and at[-1] == FILE and not NAME.fullmatch(text):

@@ -213,7 +213,8 @@ class Artifacts(Section):
     )
     proxy: HttpUrl = Field(
         default="",
-        description="Proxy for downloads, here and on nodes; empty: from the environment",
+        description="Proxy for downloads here and for packages on nodes; empty: http_proxy and"
+        " https_proxy of this host for downloads here, and none on nodes",
     )
     registry_mirror: RegistryMirrors = Field(
         default={},

@@ -88,6 +88,12 @@ def test_who_is_not_root_has_to_become_root(found):
     assert found()["ansible_become"] is False
 
 
+def test_a_proxy_of_this_hosts_environment_does_not_reach_the_nodes(found, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert "127.0.0.1:9" not in str(found())
+
+
 def test_a_mirror_and_a_proxy_of_the_spec_reach_the_nodes(found, good):
     artifacts = {"proxy": "http://proxy:3128/", "registry_mirror": "https://mirror.lan"}
     shown = found(artifacts=good["artifacts"] | artifacts)

@@ -15,7 +15,7 @@ from provisioner.inventory import Places, render_inventory
 from provisioner.lab import PROJECT
 from provisioner.model import Access, Traits
 from provisioner.playbooks import run_playbook
-from provisioner.spec import LabSpec, parse_spec
+from provisioner.spec import LabSpec, parse_spec, read_spec
 from tests.unit.roles.manifests import manifest
 
 SHOW = """
@@ -127,6 +127,66 @@ def test_the_same_run_starts_a_program_without_the_marks(hostile, tmp_path):
     with contextlib.suppress(LabError):
         run(hostile, tmp_path)
     assert hostile.trace.exists()
+
+
+NAMES = ["10", "1e3", "null", "on", "0x1f", "true", "12345678901234567890"]
+NAMED = """
+- hosts: all
+  connection: local
+  gather_facts: false
+  become: false
+  vars_files:
+    - "{{ roles_at }}/control_plane/defaults/main.yml"
+    - "{{ roles_at }}/control_plane/vars/main.yml"
+  roles: [common]
+  tasks:
+    - ansible.builtin.assert:
+        that:
+          - inventory_hostname is string
+          - first_control_plane == '10'
+          - hostvars[inventory_hostname].node_ip == ansible_host
+    - ansible.builtin.template:
+        src: "{{ roles_at }}/control_plane/templates/kubeadm.yml.j2"
+        dest: "{{ shown_in }}/{{ inventory_hostname }}.yml"
+        mode: "0600"
+    - ansible.builtin.command: echo {{ inventory_hostname }} {{ groups.workers | join(' ') }}
+      delegate_to: "{{ first_control_plane }}"
+      register: told
+    - ansible.builtin.assert:
+        that: told.stdout == inventory_hostname ~ ' 1e3 null on 0x1f true 12345678901234567890'
+"""
+
+
+@pytest.mark.parametrize("limit", ["", "1e3"])
+def test_nodes_whose_names_yaml_reads_as_something_else_keep_them_in_a_run_of_kubelab(
+    limit, good, tmp_path
+):
+    good["nodes"] = [
+        {"name": name, "role": "worker" if i else "control-plane", "address": f"10.77.0.{i + 10}"}
+        for i, name in enumerate(NAMES)
+    ]
+    (tmp_path / "lab.yml").write_text(yaml.safe_dump(good))
+    spec = read_spec(tmp_path / "lab.yml", offers)
+    (tmp_path / "shown").mkdir()
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest()))
+    places = Places(tmp_path / "inventory.yml", tmp_path / "kubeconfig", tmp_path)
+    access = Access("root", tmp_path / "key", tmp_path / "known")
+    places.inventory.write_text(render_inventory(spec, Traits(), access, places))
+    (tmp_path / "named.yml").write_text(NAMED)
+    paths = {"shown_in": str(tmp_path / "shown"), "roles_at": str(PROJECT / "roles")}
+    recap = run_playbook(
+        tmp_path / "named.yml",
+        places.inventory,
+        phase="show",
+        listen=lambda _: None,
+        config=PROJECT / "ansible.cfg",
+        limit=limit,
+        variables={**paths, "ansible_connection": "local"},
+    )
+    assert set(recap.hosts) == {limit} if limit else set(NAMES)
+    for name in recap.hosts:
+        text = (tmp_path / f"shown/{name}.yml").read_text()
+        assert next(yaml.safe_load_all(text))["nodeRegistration"]["name"] == name
 
 
 def test_every_string_of_an_inventory_has_the_mark(good):

@@ -28,6 +28,12 @@ OUTSIDE = {
     "a checksum": ("upstream etcd-3.5.24 files release sha256", "../x", "files.release.sha256"),
     "a tag": ("cni_flannel images flannel tag", "1 \U0001f600", "images.flannel.tag: use letters"),
     "a version": ("cni_flannel version", "{{ 1 }}", "version: use letters"),
+    "a file as an address": (
+        "upstream etcd-3.5.24 files release url",
+        "file:///x",
+        "not an address",
+    ),
+    "a list of sums": ("upstream etcd-3.5.24 files release sums", "/etc/shadow", "not an address"),
     "an option of apt": (
         "host_packages apt build",
         ["-oDPkg::Pre-Invoke::=x"],

@@ -176,8 +176,12 @@ def test_a_value_is_one_word_of_a_unit(value):
 
 QUOTED = re.compile(r"\|\s*(to_json(\(.*\))?|tojson|int|to_nice_yaml\(.*\))$", re.S)
 YAML_TEMPLATES = sorted([*ROLES.rglob("*.yml.j2"), WORKLOAD])
-# Words of the template's own.
-CONSTANTS = ["secret"]
+# What a unit of systemd or a configuration of CNI gets, and kubeadm by its standard input.
+OTHERS = sorted(set(ROLES.rglob("*.j2")) - set(YAML_TEMPLATES))
+ONE_WORD = re.compile(r"\|\s*(to_json|kubelab_word)$")
+# Words of the template's own, and what a role's variables say, which no spec sets.
+CONSTANTS = ["secret", "table", "chain", "rule", "common_unit_accounting"]
+CONSTANTS += ["kubernetes_kubelet_extra_args"]
 
 
 def expressions(text):
@@ -196,3 +200,16 @@ def expressions(text):
 def test_every_expression_in_a_template_of_yaml_is_quoted_by_a_filter(path):
     bare = [e for e in expressions(path.read_text()) if not QUOTED.search(e)]
     assert [e for e in bare if e not in CONSTANTS] == []
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
+def test_every_expression_in_another_template_is_one_word(path):
+    text = path.read_text()
+    # An expression that was made one word before it got a name.
+    made = re.findall(r"{% set (\w+) = [^%]*\| kubelab_word %}", text)
+    bare = [e for e in expressions(text) if not ONE_WORD.search(e)]
+    assert [e for e in bare if e not in (*CONSTANTS, *made)] == []
+
+
+def test_the_other_templates_are_there():
+    assert {"kubelet.service.j2", "10-bridge.conflist.j2"} <= {path.name for path in OTHERS}

@@ -63,7 +63,7 @@ Step = tuple[Any, ...]
 
 
 def leaves(kind, at: Step = ()):
-    """The places of all values of a type that have no keys of their own."""
+    """The places of all values of a type that have no keys of their own, each with its type."""
     origin = get_origin(kind)
     if origin is Annotated:
         yield from leaves(get_args(kind)[0], at)
@@ -73,8 +73,8 @@ def leaves(kind, at: Step = ()):
     elif origin is list:
         yield from leaves(get_args(kind)[0], (*at, 0))
     elif origin is dict:
-        yield (*at, KEY)
-        yield from leaves(get_args(kind)[1], (*at, "x"))
+        yield (*at, KEY), str
+        yield from leaves(get_args(kind)[1], (*at, KEYS.get(at[-1], "x")))
     elif isinstance(kind, type) and issubclass(kind, BaseModel):
         tag = kind.model_fields.get("name")
         tags = get_args(tag.annotation) if tag and get_origin(tag.annotation) is Literal else ()
@@ -82,11 +82,16 @@ def leaves(kind, at: Step = ()):
         for name, field in kind.model_fields.items():
             yield from leaves(field.annotation, (*inside, name))
     else:
-        yield at
+        yield at, kind
 
 
 KEY = object()
-LEAVES = list(leaves(LabSpec))
+# A key that each mapping takes, where not any word is one.
+KEYS = {"mirrors": "https://h/k"}
+PLACES = list(leaves(LabSpec))
+LEAVES = [at for at, _ in PLACES]
+# Those whose values are text, and not one word of a few; a type that nobody knows may be text.
+TEXTS = [at for at, kind in PLACES if kind not in (int, bool) and get_origin(kind) is not Literal]
 
 
 def shown(at: Step) -> str:
