@@ -248,8 +248,16 @@ class Lab:
         return roots | entries | {self.kubectl.resolve().parent.parent}
 
     def latest_run(self) -> Path | None:
-        """The event file of the last command, if any."""
-        return max(self.runs.glob("*.jsonl"), default=None)
+        """The event file of the last command, if any.
+
+        Raises:
+            PermissionError: this user may not look.
+        """
+        try:
+            found = list(self.runs.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return max((path for path in found if path.suffix == ".jsonl"), default=None)
 
 
 def all_labs() -> list[Lab]:

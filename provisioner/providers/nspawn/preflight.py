@@ -15,7 +15,7 @@ from provisioner.providers.nspawn import firewall, kernel
 from provisioner.providers.nspawn.cgroups import missing_controllers
 from provisioner.providers.nspawn.machine import lacks_sys_resource
 from provisioner.providers.nspawn.network import LabNetwork, words_for
-from provisioner.providers.nspawn.remains import strangers
+from provisioner.providers.nspawn.remains import NEED_ROOT, strangers
 
 # A worker writes about 1.2 GiB (images, logs), a control plane about 1.6.
 GIB_PER_NODE = 2
@@ -35,7 +35,7 @@ class Counts:
 def _root() -> HostAnswer:
     if os.geteuid() == 0:
         return True, "root", ""
-    return False, f"user id {os.geteuid()}", "Machines need root: run the command with sudo."
+    return False, f"user id {os.geteuid()}", NEED_ROOT
 
 
 def _tools() -> HostAnswer:

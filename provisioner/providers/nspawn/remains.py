@@ -5,12 +5,13 @@ ends with the uptime of the host, as all of these do.
 """
 
 import json
+import os
 import re
 from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from provisioner.errors import CommandError
+from provisioner.errors import CommandError, HostError
 from provisioner.model import Event, HostLab, Listener
 from provisioner.providers.nspawn.cgroups import MachineGroup, groups_of, labels_of_groups
 from provisioner.providers.nspawn.machine import remove_link
@@ -22,6 +23,7 @@ LINKS = Path("/run/kubelab")
 RULE = re.compile(r"kubelab lab (\S+)")
 # What a network left is found by the lab's label alone.
 ANY = IPv4Network("0.0.0.0/32")
+NEED_ROOT = "Machines need root: run the command with sudo."
 
 
 def claim(label: str, folder: Path) -> None:
@@ -42,7 +44,13 @@ def labs_on_host() -> list[HostLab]:
 
 
 def remove(net: LabNetwork, listen: Listener) -> None:
-    """Remove all that a lab has on this host: machines, bridge, rules and its link."""
+    """Remove all that a lab has on this host: machines, bridge, rules and its link.
+
+    Raises:
+        HostError: this user is not root, to whom alone the rules are shown; nothing was changed.
+    """
+    if os.geteuid() != 0:
+        raise HostError(f"{net.lab} cannot be removed", f"user id: {os.geteuid()}", NEED_ROOT)
     for group in groups_of(net.lab):
         listen(Event(PHASE, "stop", "start", group.node))
         group.kill()
