@@ -1,6 +1,7 @@
 """The record of a lab's artifacts: where in the cache they are."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,20 @@ class ArtifactRecord:
     box: Path | None
     docker_store: Path | None = None
     entries: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any], damaged: LabError) -> "ArtifactRecord":
+        """The record that ``as_json`` described; raises ``damaged`` if it is none."""
+        try:
+            root, box, store = (Path(kept[key]) if kept[key] else None for key in PATHS[1:])
+            return cls(Path(kept["folder"]), root, box, store, tuple(map(Path, kept["entries"])))
+        except (KeyError, TypeError):
+            raise damaged from None
+
+    def as_json(self) -> dict[str, object]:
+        """The record as a JSON object."""
+        paths = {key: str(getattr(self, key) or "") for key in PATHS}
+        return {**paths, "entries": sorted(map(str, self.entries))}
 
     @property
     def is_there(self) -> bool:

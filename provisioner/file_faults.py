@@ -5,11 +5,13 @@ reports them by an exception of the operating system, at any file of any command
 """
 
 import errno
+import json
 import os
 import pwd
 import shlex
 import stat
 from pathlib import Path
+from typing import Any
 
 from provisioner.errors import HostError, LabError
 
@@ -30,6 +32,21 @@ PLACES = {
     errno.ESTALE: "The disk is gone; mount it again, then run the same command again.",
     errno.EIO: "Look at `dmesg`: the disk has a fault.",
 }
+
+
+def read_json(path: Path, hint: str) -> dict[str, Any]:
+    """The object in a JSON file of ours, which a power cut or somebody else may have spoiled.
+
+    Raises:
+        LabError: it is damaged; ``hint`` says what makes it again.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LabError(f"{path} is damaged", str(error), hint) from None
+    if not isinstance(found, dict):
+        raise LabError(f"{path} is damaged", "It has no JSON object.", hint)
+    return found
 
 
 def explain(error: OSError) -> LabError | None:

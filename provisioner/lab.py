@@ -14,8 +14,9 @@ import platformdirs
 import yaml
 from filelock import Timeout
 
-from provisioner.artifact_record import PATHS, ArtifactRecord
-from provisioner.errors import BusyError, UsageError
+from provisioner.artifact_record import ArtifactRecord
+from provisioner.errors import BusyError, LabError, UsageError
+from provisioner.file_faults import read_json
 from provisioner.locks import private_lock
 from provisioner.spec import DNS_LABEL, LabSpec, StoredSpec, read_stored
 from provisioner.surroundings import usable_path
@@ -216,35 +217,45 @@ class Lab:
 
     def record_artifacts(self, record: ArtifactRecord) -> None:
         """Record the lab's artifacts, because a later kubelab may not be able to build them."""
-        kept = {key: str(getattr(record, key) or "") for key in PATHS}
-        kept_entries = sorted(map(str, record.entries))
-        text = json.dumps({**kept, "entries": kept_entries}, indent=1)
-        self.write(self.artifacts_file, text)
+        self.write(self.artifacts_file, json.dumps(record.as_json(), indent=1))
 
     @property
     def artifacts(self) -> ArtifactRecord | None:
-        """The artifacts of this lab; None if they were never built, or are gone.
+        """The artifacts of this lab; None if they were never built, or nothing tells of them.
 
         Labs of early versions have no record; their links into the cache serve instead.
         """
-        if self.artifacts_file.is_file():
-            kept = json.loads(self.artifacts_file.read_text(encoding="utf-8"))
-            root, box, store = (Path(kept[key]) if kept[key] else None for key in PATHS[1:])
-            entries = tuple(map(Path, kept["entries"]))
-            record = ArtifactRecord(Path(kept["folder"]), root, box, store, entries)
-        else:
+        try:
+            record = self._recorded()
+        except LabError:
+            return None
+        return record if record.is_there else None
+
+    def _recorded(self) -> ArtifactRecord:
+        """What is recorded of this lab's artifacts, whether they are in the cache or not.
+
+        Raises:
+            LabError: the record is damaged.
+        """
+        if not self.artifacts_file.is_file():
             roots = [link.resolve() for link in self.dir.glob("machines/*/lower")]
             box = self.box.resolve() if self.box.is_symlink() else None
             folder = self.kubectl.resolve().parent.parent
-            record = ArtifactRecord(folder, roots[0] if roots else None, box)
-        return record if record.is_there else None
+            return ArtifactRecord(folder, roots[0] if roots else None, box)
+        hint = f"Run `kubelab up --name {self.name}`: it writes the record again."
+        kept = read_json(self.artifacts_file, hint)
+        return ArtifactRecord.of(kept, LabError(f"{self.artifacts_file} is damaged", "", hint))
 
     def uses(self) -> set[Path]:
-        """The paths in the cache that this lab uses: set, entries, machine roots and box."""
+        """The paths in the cache that this lab uses: set, entries, machine roots and box.
+
+        Raises:
+            LabError: nobody can tell, because the record of its artifacts is damaged.
+        """
         links = (*self.dir.glob("machines/*/lower"), self.box)
         roots = {link.resolve() for link in links if link.is_symlink()}
-        record = self.artifacts
-        entries = {*record.entries, record.folder} if record else set()
+        record = self._recorded()
+        entries = {*record.entries, record.folder} if record.is_there else set()
         return roots | entries | {self.kubectl.resolve().parent.parent}
 
     def latest_run(self) -> Path | None:

@@ -54,6 +54,12 @@ def _is_named(at: Place) -> bool:
     return at[-1] in ("name", "version", "tag", "repository")
 
 
+def _is_address(at: Place, text: str) -> bool:
+    """Whether a text is the address of something elsewhere; a box may be a file that we baked."""
+    here = ("file://",) if at[0] == "artifacts_boxes" else ()
+    return not text or text.startswith(("https://", "http://", *here))
+
+
 def _why(at: Place, text: str, *, is_key: bool) -> str:
     """Why a string is refused; empty if it is not."""
     if not all(character.isprintable() or character in "\n\t" for character in text):
@@ -62,7 +68,7 @@ def _why(at: Place, text: str, *, is_key: bool) -> str:
         return "not a name: use letters, digits, '.', '_', '+', '~' and '-'"
     if is_key and text.startswith(("/", "-")):
         return "a key may not begin with '/' or '-'"
-    if not is_key and at[-1] in ADDRESSES and text and not text.startswith(("https://", "http://")):
+    if not is_key and at[-1] in ADDRESSES and not _is_address(at, text):
         return "not an address: begin it with https:// or http://"
     if not is_key and at[-1] in FREE:
         return ""

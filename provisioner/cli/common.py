@@ -1,6 +1,5 @@
 """Shared parts of commands: options, the choice of lab and spec, and running a recipe."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from provisioner.artifacts.offer import offers
 from provisioner.context import Context, make_context
 from provisioner.errors import Interrupted, LabError, UsageError
 from provisioner.event_log import EventLog
+from provisioner.file_faults import read_json
 from provisioner.lab import Lab, all_labs, home, profiles
 from provisioner.model import Event
 from provisioner.phases.base import Outcome, Phase, run_recipe
@@ -110,8 +110,8 @@ def earlier_choice() -> Choice | None:
     """The recorded choice of an existing lab, if any."""
     for lab in all_labs():
         if lab.choice_file.is_file():
-            kept = json.loads(lab.choice_file.read_text(encoding="utf-8"))
-            return Choice(kept["profile"], kept["why"], ())
+            kept = read_json(lab.choice_file, f"Name the lab's spec: `-f {lab.spec_file}`.")
+            return Choice(str(kept.get("profile")), str(kept.get("why")), ())
     return None
 
 

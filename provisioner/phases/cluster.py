@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.checks.fingerprint import difference, digest, take
 from provisioner.context import Context
 from provisioner.errors import LabError
+from provisioner.file_faults import read_json
 from provisioner.lab import PROJECT
 from provisioner.model import Event
 from provisioner.phases.base import Done, Phase
@@ -57,8 +59,10 @@ class SetUpCluster(RunPlaybook):
             LabError: a task failed; names host, task and reason.
         """
         lab, inputs = context.lab, _inputs(context)
-        kept = lab.fingerprint.read_text(encoding="utf-8") if lab.fingerprint.exists() else "{}"
-        known = json.loads(kept)
+        known: dict[str, Any] = {}
+        # Without one that can be read, the roles run.
+        with suppress(FileNotFoundError, LabError):
+            known = read_json(lab.fingerprint, "")
         touched = "no fingerprint of the same inputs"
         if known.get("inputs") == inputs:
             context.listen(Event(self.key, COMPARE, "start"))

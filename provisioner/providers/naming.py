@@ -29,7 +29,7 @@ def label_of(lab: str, folder: Path) -> str:
 def kept_label(folder: Path) -> tuple[str, int]:
     """The label in a lab's folder, and the inode of the folder it was written for; or nothing."""
     file = folder / LABEL_FILE
-    words = file.read_text(encoding="utf-8").split() if file.is_file() else []
+    words = file.read_text(errors="replace").split() if file.is_file() else []
     return (words[0], int(words[1])) if len(words) == 2 and words[1].isdigit() else ("", 0)
 
 

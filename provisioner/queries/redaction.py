@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from provisioner.context import Context
 from provisioner.errors import LabError
 from provisioner.spec import Weave, bounded_yaml
 
 GONE = "(secret)"
+IN_KUBECONFIG = ("client-key-data", "token", "password")
 # A shorter value would take ordinary words out of every file.
 SHORTEST = 6
 # Keys of Secrets whose values are none, though they come in one.
@@ -62,10 +65,19 @@ def secrets_of(context: Context) -> Iterator[str]:
     for found in re.findall(USERINFO, lab.spec_text(spec)):
         yield from (found, found.partition(":")[2])
     if lab.kubeconfig.is_file():
-        for user in bounded_yaml(lab.kubeconfig).get("users", []):
-            for key in ("client-key-data", "token", "password"):
-                yield from _both(str(user.get("user", {}).get(key, "")))
+        yield from _of_kubeconfig(lab.kubeconfig)
     yield from _of_cluster(context)
+
+
+def _of_kubeconfig(file: Path) -> Iterator[str]:
+    try:
+        users = [entry["user"] for entry in bounded_yaml(file)["users"]]
+        found = [str(user.get(key, "")) for user in users for key in IN_KUBECONFIG]
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError):
+        # It is damaged, so every word in it may be one.
+        found = re.findall(r"[\w+/=.-]{20,}", file.read_text(errors="replace"))
+    for word in found:
+        yield from _both(word)
 
 
 def _both(encoded: str) -> Iterator[str]:

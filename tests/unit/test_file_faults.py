@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from provisioner import file_faults
-from provisioner.errors import HostError
-from provisioner.file_faults import explain
+from provisioner.errors import HostError, LabError
+from provisioner.file_faults import explain, read_json
 
 # Explains the error of an action, as a user who owns nothing here.
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from provisioner.file_faults import explain
+from provisioner.file_faults import explain, read_json
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
@@ -112,3 +112,11 @@ def test_the_owner_of_what_is_in_the_way_is_named(action, culprit, here):
     assert f" {here / culprit} belongs to " in done.stdout, done.stdout
     assert "sudo" in done.stdout
     assert "KUBELAB_HOME" in done.stdout
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"1"])
+def test_a_damaged_file_of_ours_is_told_with_what_makes_it_again(content, tmp_path):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(LabError, match=r"a.json is damaged") as refused:
+        read_json(tmp_path / "a.json", "Run it again.")
+    assert refused.value.hint == "Run it again."

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import LabError
+from provisioner.file_faults import read_json
 from provisioner.model import SSHD_BY_KEY, MachineImage, Node
 from provisioner.providers.naming import short
 from provisioner.providers.nspawn import baked
@@ -105,9 +106,12 @@ class MachinePlan:
 
     @property
     def mounts(self) -> Mapping[str, str]:
-        """Those folders, each with where the machine sees it."""
-        found: dict[str, str] = json.loads(self.mounts_file.read_text(encoding="utf-8"))
-        return found
+        """Those folders, each with where the machine sees it.
+
+        Raises:
+            LabError: the file is damaged.
+        """
+        return read_json(self.mounts_file, "Run `kubelab up`: it writes the file again.")
 
     @property
     def image(self) -> MachineImage:

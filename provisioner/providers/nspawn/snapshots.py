@@ -6,6 +6,7 @@ killed at that moment; from there a restore starts it.
 """
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from typing import Any
 import psutil
 
 from provisioner.errors import HostError, LabError
+from provisioner.file_faults import read_json
 from provisioner.model import Event, Listener, Node, Snapshot
 from provisioner.providers.naming import refuse_bad_name
 from provisioner.providers.nspawn import disks, machine
@@ -228,8 +230,7 @@ def _old(folder: Path) -> Path:
 
 
 def _facts(file: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return facts
+    return read_json(file, f"Remove that snapshot: `rm -r {shlex.quote(str(file.parent))}`.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Every command, by a user to whom a place is closed: told in words, never as a bug of ours."""
+"""Every command, where a place is closed or a file is damaged: told in words, never as our bug."""
 
 import json
 import os
@@ -67,33 +67,60 @@ def home(tmp_path, good):
         path.chmod(0o700)
 
 
+@pytest.fixture
+def told(home, tmp_path):
+    """Runs every command; what each of them printed, and its exit code."""
+    spec = tmp_path / "spec.yml"
+    spec.write_text((home / "mine/lab.yml").read_text())
+
+    def run():
+        # Without the rights of root and without a network; the files stay this user's.
+        done = subprocess.run(
+            ["unshare", "--user", "--net", sys.executable, "-c", EVERY, str(spec)],
+            env={**os.environ, "KUBELAB_HOME": str(home), "KUBELAB_CACHE": str(tmp_path / "cache")},
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert len(told) > 25
+        return told
+
+    return run
+
+
 @pytest.mark.parametrize(
     "closed",
     ["labs", "labs/mine", "labs/mine/lab.yml", "labs/mine/run", "labs/.mine.lock", "cache"],
 )
-def test_a_place_that_is_closed_is_told_in_words_by_every_command(closed, home, tmp_path):
-    spec = tmp_path / "spec.yml"
-    spec.write_text((home / "mine/lab.yml").read_text())
+def test_a_place_that_is_closed_is_told_in_words(closed, told, tmp_path):
     (tmp_path / closed).chmod(0)
-    # Without the rights of root and without a network; the files stay this user's.
-    done = subprocess.run(
-        ["unshare", "--user", "--net", sys.executable, "-c", EVERY, str(spec)],
-        env={**os.environ, "KUBELAB_HOME": str(home), "KUBELAB_CACHE": str(tmp_path / "cache")},
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert len(told) > 25
-    assert not {words for words, (_, said) in told.items() if "bug of kubelab" in said}
+    found = told()
+    assert not {words: said for words, (_, said) in found.items() if "bug of kubelab" in said}
     # What to type next is told wherever a command was refused, and no program says it for us.
-    refused = {words: said for words, (code, said) in told.items() if code}
+    refused = {words: said for words, (code, said) in found.items() if code}
     assert len(refused) > 10
     assert not {words: said for words, said in refused.items() if "\u2192 " not in said}
     assert not {words: said for words, said in refused.items() if "failed (exit code" in said}
+
+
+FILES = ("artifacts.json", "choice.json", "fingerprint.json", "label", "kubeconfig")
+
+
+@pytest.mark.parametrize("content", [b"", b"[\xff"])
+def test_a_file_that_a_power_cut_damaged_is_told_in_words(content, told, home):
+    for name in (*FILES, "run/20261127T093028.486775-up.jsonl"):
+        (home / "mine" / name).write_bytes(content)
+    found = told()
+    assert not {words: said for words, (_, said) in found.items() if "bug of kubelab" in said}
+    # What a lab uses is not removed from the cache as long as nobody knows what that is.
+    code, said = found["artifacts prune"]
+    assert code == 1
+    assert "artifacts.json is damaged" in said
+    assert "kubelab up --name mine" in said
 
 
 def test_without_root_nothing_of_a_lab_is_removed(monkeypatch):
