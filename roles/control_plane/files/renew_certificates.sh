@@ -6,6 +6,8 @@ export LC_ALL=C
 etc=/etc/kubernetes pki=/var/lib/kubelet/pki config=/etc/kubeadm.yml
 [ -e "$etc/pki/apiserver.crt" ] || exit 0
 exec 9> /run/lock/kubelab-kubeadm && flock 9 || exit
+# The folder that a killed run left has a key.
+rm -rf "$pki/renewal"
 
 # A month is left, or less: kubeadm says how much, in its largest unit. Authorities are nobody's to renew.
 ending="$(kubeadm certs check-expiration --config "$config" |
@@ -16,8 +18,6 @@ if [ -n "$ending" ]; then
 fi
 
 if openssl x509 -checkend 0 -noout -in "$pki/kubelet-client-current.pem" 2> /dev/null | grep -qx 'Certificate will expire'; then
-  # The folder that a killed run left has a key.
-  rm -rf "$pki/renewal"
   mkdir -m 0700 "$pki/renewal" || exit
   kubeadm init phase kubeconfig kubelet --config "$config" --kubeconfig-dir "$pki/renewal" > /dev/null || exit
   (
