@@ -12,13 +12,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 KUBELAB := $(BIN)/kubelab
 NAMED := $(if $(LAB),--name $(LAB),$(if $(PROFILE),--name $(subst .,-,$(PROFILE))))
-# The Python of $(VENV): python3, or a newer or older one beside it if kubelab does not run by that. An EL9, whose own
-# is 3.9, gets python3.12; PYTHON=python3.13 takes another.
+# The Python of $(VENV): python3, or a newer or older one beside it if kubelab does not run by that. A host of apt that
+# has none gets its distribution's own, which is 3.11 to 3.13 there; an EL9, whose own is 3.9, gets python3.12.
+# PYTHON=python3.13 takes another.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 FOUND := $(shell for p in python3 python3.13 python3.12 python3.11; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
-PYTHON ?= $(or $(FOUND),python3.12)
+APT := $(shell command -v apt-get)
+PYTHON ?= $(or $(FOUND),$(if $(APT),python3,python3.12))
 # Packages that the set-up itself needs, because pip compiles libvirt-python. kubelab installs the others.
-ifneq ($(shell command -v apt-get),)
+ifneq ($(APT),)
 SETUP_PACKAGES := $(PYTHON)-venv $(PYTHON)-dev libvirt-dev pkg-config gcc
 SETUP_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y $(SETUP_PACKAGES)
 else

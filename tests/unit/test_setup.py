@@ -58,6 +58,11 @@ def test_debian_13_is_set_up_with_its_own_python(setup):
     assert "called: apt-get -q install -y python3-venv python3-dev libvirt-dev" in said
 
 
+def test_a_debian_without_any_python_gets_its_own(setup):
+    said = setup("apt-get", APT)
+    assert "called: apt-get -q install -y python3-venv python3-dev libvirt-dev" in said
+
+
 def test_el9_gets_a_python_that_fits_and_headers_from_the_repository_that_is_off(setup):
     said = setup("dnf", DNF.format(repositories="crb AlmaLinux\\n"), python3=9)
     wanted = f"-y install --enablerepo=crb python3.12 python3.12-devel {HEADERS}"
