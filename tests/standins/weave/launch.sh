@@ -74,7 +74,8 @@ while :; do
   kubectl get nodes -o \
     'jsonpath={range .items[*]}{.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}' > /tmp/peers || true
   while read -r peer; do
-    [ "$peer" = "$address" ] || bridge fdb show dev vxlan-6784 | grep -q "dst $peer " ||
+    # The address that is all zeros is for what goes to everybody; the kernel may have learned others of this peer.
+    [ "$peer" = "$address" ] || bridge fdb show dev vxlan-6784 | grep -q "^00:00:00:00:00:00 dst $peer " ||
       bridge fdb append 00:00:00:00:00:00 dev vxlan-6784 dst "$peer"
   done < /tmp/peers
   sleep 5 &
