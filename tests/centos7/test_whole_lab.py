@@ -130,6 +130,26 @@ class TestWholeLab:
             process.terminate()
             process.communicate(timeout=60)
 
+    def test_a_pod_has_what_people_debug_with(self, whole, story):
+        image = next(s for s in story["plan"]["steps"] if s["source"].endswith("/agnhost"))
+        run = f"run debug --image={image['source']}:{image['version']} --restart=Never --command --"
+        whole.kubectl(*run.split(), "sleep", "3600")
+        whole.kubectl("wait", "--for=condition=Ready", "pod/debug", "--timeout=120s")
+        asked = {
+            "curl": "curl -sS -m 10 -k https://kubernetes.default/version",
+            "nslookup": "nslookup kubernetes.default",
+            "dig": "dig +short SRV _https._tcp.kubernetes.default.svc.cluster.local",
+        }
+        # The answer of the API server is one of its own, also where it refuses to say more.
+        says = {"curl": "kind|gitVersion", "nslookup": "svc.cluster.local", "dig": "443 kubernetes"}
+        story["debug"] = {
+            name: whole.kubectl("exec", "debug", "--", *words.split())
+            for name, words in asked.items()
+        }
+        for name, wanted in says.items():
+            assert re.search(wanted, story["debug"][name]), story["debug"][name]
+        whole.kubectl("delete", "pod", "debug", "--grace-period=1")
+
     def test_plain_ansible_changes_nothing(self, whole, story, nodes):
         story["ansible-playbook"] = recap(whole.playbook("site.yml"))
         assert story["ansible-playbook"] == dict.fromkeys(nodes, 0)
