@@ -29,13 +29,14 @@ INSTALL = {
 }
 
 
-def _manager() -> str:
+def package_manager() -> str:
+    """The package manager of this host, of those that are known: apt, dnf, or empty."""
     return "apt" if shutil.which("apt-get") else "dnf" if shutil.which("dnf") else ""
 
 
 def wanted_packages(catalog: Catalog, uses: Iterable[str]) -> list[str]:
     """The catalogue's packages for ``uses``: build, test, or the name of a provider."""
-    offer = catalog.host_packages.get(_manager())
+    offer = catalog.host_packages.get(package_manager())
     if offer is None:
         return []
     replaced = REPLACED if HASHICORPS_VAGRANT.is_dir() else ()
@@ -48,14 +49,14 @@ def missing_packages(catalog: Catalog, uses: Iterable[str]) -> list[str]:
     wanted = wanted_packages(catalog, uses)
     if not wanted:
         return []
-    lines = run([*ASK[_manager()], *wanted], check=False).stdout.splitlines()
+    lines = run([*ASK[package_manager()], *wanted], check=False).stdout.splitlines()
     installed = {line.split()[0] for line in lines if line.endswith(" installed")}
     return [package for package in wanted if package not in installed]
 
 
 def unknown_packages(packages: list[str]) -> list[str]:
     """Those that no repository of this host has; none where the lists are not here to be read."""
-    manager = _manager()
+    manager = package_manager()
     if manager == "apt" and not any(APT_LISTS.glob("*_Packages*")):
         return []
     asked = run([*SHOW[manager], *packages], check=False)
@@ -66,7 +67,7 @@ def unknown_packages(packages: list[str]) -> list[str]:
 
 def packages_answer(catalog: Catalog, uses: Iterable[str]) -> HostAnswer:
     """What this host lacks for ``uses``, and whether its package manager has it."""
-    if not _manager():
+    if not package_manager():
         return True, "not asked: neither apt nor dnf is here", ""
     missing = missing_packages(catalog, uses)
     if not missing:
@@ -88,7 +89,7 @@ def install_packages(packages: Iterable[str]) -> Iterator[str]:
     """
     hint = "Run it by hand and read its output, then run the command again."
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    *before, install = INSTALL[_manager()]
+    *before, install = INSTALL[package_manager()]
     for command in (*before, [*install, *packages]):
         with stream(command, env=quiet, hint=hint) as lines:
             yield from lines

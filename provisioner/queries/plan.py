@@ -18,7 +18,7 @@ from provisioner.artifacts.sources.base import Workshop
 from provisioner.artifacts.steps import ROOT
 from provisioner.catalog.model import Component, FetchedBox
 from provisioner.context import Context
-from provisioner.host_packages import missing_packages, wanted_packages
+from provisioner.host_packages import missing_packages, package_manager, wanted_packages
 from provisioner.model import Choice
 from provisioner.spec import LabSpec
 
@@ -139,9 +139,9 @@ def plan_of(context: Context) -> list[PlanStep]:
     spec, workshop = context.spec, context.workshop
     order = order_of(spec, workshop)
     uses = (*host_packages_for(order, workshop), spec.provider.name)
-    missing = set(missing_packages(workshop.catalog, uses))
+    missing, manager = set(missing_packages(workshop.catalog, uses)), package_manager()
     steps = [
-        PlanStep("host", name, "", "debian", "to install" if name in missing else "installed")
+        PlanStep("host", name, "", manager, "to install" if name in missing else "installed")
         for name in wanted_packages(workshop.catalog, uses)
     ]
     if not context.lab.exists:

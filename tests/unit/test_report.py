@@ -19,7 +19,7 @@ SUM = "6358aae72b4e1b2d4b2fe5e8ca3e4e1d5a27f7e6f9d1a5e7c3b0b1e2f4d6a8c9"
 URL = "https://dl.k8s.io/release/v1.31.14/bin/linux/amd64/kube-controller-manager"
 # Rows as `kubelab plan` has them, the longest ones of profiles embedded and centos7.
 PLANNED = [
-    ("host", "ca-certificates", "", "debian", "installed", ""),
+    ("host", "ca-certificates", "", "apt", "installed", ""),
     (
         "build",
         "kubernetes-1.20.2",

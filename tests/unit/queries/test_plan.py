@@ -80,6 +80,17 @@ def test_weave_on_debian_needs_no_override_and_has_the_dashboard_for_its_kuberne
     assert applied == {"weave", "kubernetes-dashboard"}
 
 
+def test_packages_of_a_host_come_by_its_own_package_manager(context, tmp_path, monkeypatch):
+    (tmp_path / "dnf").write_text("#!/bin/sh\n")
+    (tmp_path / "rpm").write_text("#!/bin/sh\necho skopeo installed\n")
+    for name in ("dnf", "rpm"):
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    rows = {s.name: (s.source, s.state) for s in plan_of(context) if s.kind == "host"}
+    assert rows["skopeo"] == ("dnf", "installed")
+    assert rows["qemu-kvm"] == ("dnf", "to install")
+
+
 def test_an_image_without_a_digest_is_told_with_the_one_to_lock(context, registries):
     name = "registry.k8s.io/kube-proxy:v1.31.14"
     registries[name] = f"sha256:{'c' * 64}"
