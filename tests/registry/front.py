@@ -89,7 +89,7 @@ class Front(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _served(
+def served(
     handler: type[http.server.BaseHTTPRequestHandler], context: ssl.SSLContext | None = None
 ) -> Iterator[http.server.ThreadingHTTPServer]:
     """A server on a free port of the loopback, until the block ends."""
@@ -116,7 +116,7 @@ def in_front(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
     if context:
         context.load_cert_chain(registry.ca, registry.folder / "tls.key")
-    with _served(handler, context) as server:
+    with served(handler, context) as server:
         yield f"127.0.0.1:{server.server_port}", seen
 
 
@@ -153,5 +153,5 @@ def proxy_to(registry: Registry) -> Iterator[tuple[str, list[str]]]:
     """The URL of a proxy, and the hosts that it was asked for."""
     seen: list[str] = []
     handler = type("T", (Tunnel,), {"registry": registry, "seen": seen})
-    with _served(handler) as server:
+    with served(handler) as server:
         yield f"http://127.0.0.1:{server.server_port}", seen
