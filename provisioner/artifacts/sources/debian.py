@@ -37,9 +37,14 @@ def _updated_apt(place: Path, suite: str) -> tuple[str, ...]:
     lines = [mirror.line(kind) for mirror in mirrors for kind in ("deb-src", "deb")]
     sources = place / "sources.list"
     sources.write_text("".join(lines), encoding="utf-8")
+    # What this host has installed or prefers decides nothing: a host of a later suite has a newer
+    # libc6, and apt would look for that one.
     settings = {
         "Dir::Etc::SourceList": sources,
         "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::Etc::Preferences": "/dev/null",
+        "Dir::Etc::PreferencesParts": "/dev/null",
+        "Dir::State::Status": "/dev/null",
         "Dir::State::Lists": place / "lists",
         "Dir::Cache": place,
     }

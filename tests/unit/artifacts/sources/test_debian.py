@@ -1,9 +1,14 @@
 import os
+import shutil
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from provisioner.artifacts.sources import debian
 from provisioner.errors import CommandError
+from provisioner.shell import run
 
 APT = """#!/bin/sh
 echo "apt-get $*" >> "$CALLS"
@@ -80,6 +85,38 @@ def test_lists_are_updated_once_and_the_hosts_are_left_alone(fake, tmp_path):
     (update,) = fake.calls("update")
     assert f"Dir::State::Lists={tmp_path}/c/apt/lists" in update
     assert "deb-src mirror-uri bookworm main" in (tmp_path / "c/apt/sources.list").read_text()
+
+
+@dataclass
+class Flat:
+    """A mirror that is a folder on this host."""
+
+    folder: Path
+
+    def line(self, kind):
+        return f"deb [trusted=yes] file:{self.folder} ./\n" if kind == "deb" else ""
+
+
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="no apt on this host")
+def test_a_package_that_this_host_has_in_a_newer_version_is_fetched_all_the_same(
+    tmp_path, monkeypatch
+):
+    tree, mirror = tmp_path / "tree", tmp_path / "mirror"
+    (tree / "DEBIAN").mkdir(parents=True)
+    mirror.mkdir()
+    control = "Package: dpkg\nVersion: 0.1\nArchitecture: all\nMaintainer: me\nDescription: x\n"
+    (tree / "DEBIAN/control").write_text(control)
+    (tree / "old").touch()
+    run(["dpkg-deb", "--build", str(tree), str(mirror / "dpkg.deb")])
+    content = (mirror / "dpkg.deb").read_bytes()
+    file = f"Filename: ./dpkg.deb\nSize: {len(content)}\nSHA256: {sha256(content).hexdigest()}\n"
+    (mirror / "Packages").write_text(control + file)
+    monkeypatch.setattr(debian, "mirrors_of", lambda *_: [Flat(mirror)])
+    monkeypatch.setattr(debian, "TETHER", ())
+    debian._updated_apt.cache_clear()
+    into = tmp_path / "into"
+    debian.fetch_packages(tmp_path / "cache", "bookworm", ["dpkg"], into, lambda *_: None)
+    assert (into / "old").is_file()
 
 
 def test_a_dead_mirror_is_named_with_what_to_do(fake, tmp_path, monkeypatch):
