@@ -63,29 +63,25 @@ class Registry:
 
     def push(self, repository: str, tag: str, content: str = "", arch: str = "amd64") -> str:
         """Make a tiny image and push it; returns the digest of its manifest."""
-        work = self.folder / "work"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
-        (work / "hello").write_text(content or f"{repository}:{tag} {arch}")
-        archive = work / "image.tar"
-        files = {"hello": work / "hello"}
-        write_image(f"{repository}:{tag}", Image(tag=tag), [], files, archive)
-        layout = f"oci:{work}/oci:x"
+        hello, archive = self.folder / "hello", self.folder / "image.tar"
+        hello.write_text(content or f"{repository}:{tag} {arch}")
+        write_image(f"{repository}:{tag}", Image(tag=tag), [], {"hello": hello}, archive)
+        return self.push_archive(archive, f"docker.io/{repository}:{tag}", architecture=arch)
+
+    def push_archive(self, archive: Path, reference: str, **changed: str) -> str:
+        """Push the image of an archive under the repository of its name; the digest.
+
+        ``changed`` are other values of its configuration.
+        """
+        repository, _, tag = reference.partition("/")[2].rpartition(":")
+        folder = self.folder / "layout"
+        shutil.rmtree(folder, ignore_errors=True)
+        layout, there = f"oci:{folder}:x", f"docker://{self.name}/{repository}:{tag}"
         subprocess.run(["skopeo", "copy", "-q", f"docker-archive:{archive}", layout], check=True)
-        if arch != "amd64":
-            set_arch(work / "oci", arch)
-        there = f"docker://{self.name}/{repository}:{tag}"
+        if changed:
+            change_config(folder, changed)
         known = ["--dest-authfile", self.logins, "--dest-cert-dir", self.folder / "ca"]
         subprocess.run(["skopeo", "copy", "-q", *known, layout, there], check=True)
-        return self.send("HEAD", f"{repository}/manifests/{tag}")["Docker-Content-Digest"]
-
-    def push_archive(self, archive: Path, reference: str) -> str:
-        """Push the image of an archive under the repository of its name; the digest."""
-        repository, _, tag = reference.partition("/")[2].rpartition(":")
-        there = f"docker://{self.name}/{repository}:{tag}"
-        known = ["--dest-authfile", self.logins, "--dest-cert-dir", self.folder / "ca"]
-        argv = ["skopeo", "copy", "-q", *known, f"docker-archive:{archive}", there]
-        subprocess.run(argv, check=True)
         return self.send("HEAD", f"{repository}/manifests/{tag}")["Docker-Content-Digest"]
 
     def push_index(self, repository: str, tag: str, arches: list[str]) -> str:
@@ -105,8 +101,8 @@ class Registry:
         return self.send("PUT", path, json.dumps(index).encode(), INDEX)["Docker-Content-Digest"]
 
 
-def set_arch(layout: Path, arch: str) -> None:
-    """Change the architecture of the only image in an OCI layout."""
+def change_config(layout: Path, changed: dict[str, str]) -> None:
+    """Change the configuration of the only image in an OCI layout."""
     blobs = layout / "blobs/sha256"
 
     def blob(descriptor: dict) -> dict:
@@ -120,7 +116,7 @@ def set_arch(layout: Path, arch: str) -> None:
 
     index = json.loads((layout / "index.json").read_text())
     manifest = blob(index["manifests"][0])
-    keep(manifest["config"], blob(manifest["config"]) | {"architecture": arch})
+    keep(manifest["config"], blob(manifest["config"]) | changed)
     keep(index["manifests"][0], manifest)
     (layout / "index.json").write_text(json.dumps(index))
 

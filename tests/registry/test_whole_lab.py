@@ -12,6 +12,7 @@ from tests.registry.serve import Registry
 
 pytestmark = pytest.mark.extended
 
+NAME = "kube-web-view"
 # The file of the catalogue that names each image of the profile.
 FILES = ("kubernetes_1_20_2", "cni_flannel", "dashboard_kube_web_view")
 
@@ -33,10 +34,19 @@ def overrides(registry: Registry, artifacts: list[dict[str, Any]]) -> dict[str, 
 
 
 @pytest.fixture
-def lab(registry: Registry) -> Iterator[Lab]:
+def built() -> list[dict[str, Any]]:
+    """The artifacts of the profile, as its packages make them."""
     lab = Lab("registry")
     lab.home.mkdir(parents=True, exist_ok=True)
-    built = lab.json("artifacts", "build", "embedded", seconds=3600)["artifacts"]
+    found: list[dict[str, Any]] = lab.json("artifacts", "build", "embedded", seconds=3600)[
+        "artifacts"
+    ]
+    return found
+
+
+@pytest.fixture
+def lab(registry: Registry, built: list[dict[str, Any]]) -> Iterator[Lab]:
+    lab = Lab("registry")
     data = yaml.safe_load((PROJECT / "profiles/embedded.yml").read_text())
     data |= {"name": lab.name, "nodes": data["nodes"][:2]}
     data["artifacts"] = {
@@ -54,13 +64,32 @@ def images_of(lab: Lab) -> dict[str, str]:
     return {step["name"]: step["state"] for step in steps if step["kind"] == "image"}
 
 
-def test_a_lab_of_images_from_a_registry_is_whole(lab, registry):
+def page_of(lab: Lab) -> str:
+    """The image that the newest pod of the dashboard runs."""
+    lab.kubectl("-n", NAME, "rollout", "status", f"deployment/{NAME}", "--timeout=120s")
+    newest = "jsonpath={.items[-1:].status.containerStatuses[0].imageID}"
+    order = "--sort-by=.metadata.creationTimestamp"
+    return lab.kubectl("-n", NAME, "get", "pods", order, "-o", newest)
+
+
+def test_a_lab_of_images_from_a_registry_is_whole_and_takes_one_that_was_built_anew(
+    lab: Lab, registry: Registry, built: list[dict[str, Any]]
+) -> None:
     before = images_of(lab)
     assert len(before) == 10
     assert set(before.values()) <= {"to fetch", "cached"}
     lab.up(1200)
     assert set(images_of(lab).values()) == {"cached"}
     assert lab.json("verify", "--name", lab.name)["ok"]
+
+    page = page_of(lab)
+    (image,) = [a for a in built if a["kind"] == "image" and a["name"] == NAME]
+    data = yaml.safe_load(lab.spec.read_text())
+    build = data["artifacts"]["overrides"]["artifacts_builds"][f"oci-{NAME}"]
+    build["digest"] = registry.push_archive(Path(image["path"]), image["image"], author="another")
+    lab.spec.write_text(yaml.safe_dump(data))
+    assert sum(lab.up()["changed"].values()) > 0
+    assert page_of(lab) != page
 
     # A second run fetches nothing, so it needs no login either.
     registry.logins.unlink()
