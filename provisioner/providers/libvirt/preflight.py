@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from provisioner.host_questions import HostAnswer, ask_all
+from provisioner.host_questions import HASHICORPS_VAGRANT, HostAnswer, ask_all
 from provisioner.model import Finding, Node
 from provisioner.providers.libvirt.hypervisor import Hypervisor
 from provisioner.providers.libvirt.kvm import DEVICE, QEMU, KvmVerdict, nested, probe_kvm, qemu
@@ -31,7 +31,9 @@ KVM_IN_WORDS = {
 }
 # An estimate in MiB for one machine, and once more for the box that all share.
 NODE_DISK_MIB = 4000
-# vagrant-libvirt up to 0.12.2 breaks with vagrant from 2.3.5 until 2.4.1 (vagrant-libvirt#1749).
+# vagrant-libvirt up to 0.12.2 breaks with HashiCorp's packages of vagrant from 2.3.5 until 2.4.1,
+# which bring a Ruby of their own (vagrant-libvirt#1749). Debian 13 has such a pair, made for one
+# Ruby, and tests its package by `vagrant up`.
 BROKEN_VAGRANTS = ((2, 3, 5), (2, 4, 1))
 BROKEN_PLUGINS = (0, 12, 2)
 
@@ -173,7 +175,8 @@ class VmHost:
         if not plugin:
             return False, said, missing_hint()
         first, mended = BROKEN_VAGRANTS
-        if first <= core < mended and plugin <= BROKEN_PLUGINS:
+        broken = HASHICORPS_VAGRANT.is_dir() and first <= core < mended
+        if broken and plugin <= BROKEN_PLUGINS:
             return False, f"{said}: known to break together", "Take vagrant 2.3.4, or 2.4.1."
         return True, said, ""
 

@@ -13,21 +13,25 @@ from provisioner.providers.ssh import SshAccess
 
 
 @pytest.mark.parametrize(
-    ("core", "plugin", "well"),
+    ("core", "plugin", "maker", "well"),
     [
-        ("2.3.4", "0.11.2", True),
-        ("2.3.5", "0.12.2", False),
-        ("2.4.0", "0.12.2", False),
-        ("2.4.1", "0.12.2", True),
+        ("2.3.4", "0.11.2", "HashiCorp", True),
+        ("2.3.5", "0.12.2", "HashiCorp", False),
+        ("2.4.0", "0.12.2", "HashiCorp", False),
+        ("2.4.1", "0.12.2", "HashiCorp", True),
+        # What Debian 13 has.
+        ("2.3.8.dev", "0.12.2", "Debian", True),
     ],
 )
-def test_vagrant_and_its_plugin(monkeypatch, core, plugin, well):
+def test_vagrant_and_its_plugin(monkeypatch, tmp_path, core, plugin, maker, well):
+    folder = tmp_path if maker == "HashiCorp" else tmp_path / "none"
+    monkeypatch.setattr(preflight, "HASHICORPS_VAGRANT", folder)
     said = {"--version": f"Vagrant {core}\n", "plugin": f"vagrant-libvirt ({plugin}, system)\n"}
     monkeypatch.setattr(preflight.shutil, "which", lambda _: "/usr/bin/vagrant")
     monkeypatch.setattr(preflight, "run", lambda argv, **_: SimpleNamespace(stdout=said[argv[1]]))
     found = preflight.VmHost(None, [], None, None, Path("/own")).versions()
     assert found[0] is well
-    assert core in found[1]
+    assert core.removesuffix(".dev") in found[1]
 
 
 def test_a_libvirt_that_is_far_away_is_reached_by_its_host():
