@@ -8,7 +8,7 @@ from packaging.version import Version
 from typer.testing import CliRunner
 
 from provisioner import compat
-from provisioner.artifacts.offer import offers
+from provisioner.artifacts.offer import offers, workshop_of
 from provisioner.catalog.load import load_catalog
 from provisioner.cli import app
 from provisioner.compat import (
@@ -22,7 +22,7 @@ from provisioner.compat import (
     follows,
 )
 from provisioner.errors import SpecError
-from provisioner.spec import parse_spec
+from provisioner.spec import Artifacts, parse_spec
 
 PAGE = Path(__file__).parents[2] / "docs/compat.md"
 OFFERED = ("1.20.2", "1.31.14")
@@ -147,6 +147,16 @@ def test_every_version_of_kubernetes_and_every_pod_network_says_which_cni_it_kno
     for network in catalog.of_kind("cni"):
         spoken = network.settings["cni_versions"]
         assert spoken == sorted(spoken, key=Version), network.name
+
+
+@pytest.mark.parametrize("kubernetes", ["1.20.2", "1.31.14"])
+@pytest.mark.parametrize("source", ["packages", "upstream"])
+def test_weave_is_asked_for_a_cni_that_each_of_its_releases_speaks(source, kubernetes):
+    catalog = workshop_of(Artifacts(source=source)).catalog
+    weave = next(network for network in catalog.of_kind("cni") if network.name == "weave")
+    reads = Version(follows(kubernetes)["cni_version"])
+    told = max(v for v in map(Version, weave.settings["cni_versions"]) if v <= reads)
+    assert told <= Version("0.3.0") or Version(weave.version) >= Version("2.8.4")
 
 
 def test_there_are_impossible_pairs():

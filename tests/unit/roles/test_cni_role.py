@@ -29,7 +29,7 @@ WEAVE = {
     "kind": "cni",
     "name": "weave",
     "version": "2.8.10",
-    "settings": {"cni_versions": ["0.3.0", "1.0.0"]},
+    "settings": {"cni_versions": ["0.3.0"]},
     "images": images("rajchaudhuri", weave_kube="2.8.10", weave_npc="2.8.10"),
 }
 
@@ -166,7 +166,7 @@ def test_the_fast_datapath_is_for_nodes_that_have_it(tmp_path, there, said):
     assert ("fastdp 1" in found) is (said != "fastdp yes")
 
 
-@pytest.mark.parametrize(("version", "cni"), [("1.20.2", "0.3.0"), ("1.31.14", "1.0.0")])
+@pytest.mark.parametrize(("version", "cni"), [("1.20.2", "0.3.0"), ("1.31.14", "0.3.0")])
 def test_weave_gets_a_configuration_that_kubelet_reads(tmp_path, version, cni):
     conflist = tmp_path / "host/etc/cni/net.d/10-weave.conflist"
     conflist.parent.mkdir(parents=True)
