@@ -37,7 +37,8 @@ FACTS = {
     "names": "cat /etc/hosts",
     "disk": "sfdisk -d /dev/vdb",
     "rules": "iptables --version; iptables-save | wc -l",
-    "plugins": "ls -l /opt/cni/bin /etc/cni/net.d",
+    "plugins": "ls -l /opt/cni/bin /etc/cni/net.d; cat /etc/cni/net.d/*",
+    "containers": "docker ps -a --format '{{.Names}} {{.Status}}'",
     "weave": "curl -s http://127.0.0.1:6784/status",
     # As a person has it who is not root.
     "sudo": "runuser -u vagrant -- sudo kubectl version --client",

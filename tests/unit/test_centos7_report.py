@@ -1,10 +1,14 @@
 """What an owner of the box sends back has nothing in it that opens a door."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 from tests.centos7.report import GONE, without_secrets
+from tests.labs import PROJECT
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"
 
@@ -47,3 +51,40 @@ def test_what_tells_one_machine_from_another_is_kept(text):
 def test_all_of_a_report_is_looked_through():
     found = without_secrets({"up": {"changed": {"a": 0}}, "m": [("x", KEY)], "n": None, "ok": True})
     assert found == {"up": {"changed": {"a": 0}}, "m": [["x", GONE]], "n": None, "ok": True}
+
+
+STORY = """
+import json
+import pathlib
+import pytest
+
+@pytest.fixture(scope="module")
+def story():
+    found = {}
+    yield found
+    pathlib.Path("report.json").write_text(json.dumps(found))
+
+@pytest.fixture
+def broken(story):
+    raise AssertionError("no machine")
+
+def test_up(story):
+    raise AssertionError("up said no")
+
+def test_next(broken):
+    pass
+
+def test_good(story):
+    pass
+"""
+
+
+def test_what_failed_is_in_the_report(tmp_path):
+    shutil.copy(PROJECT / "tests/centos7/conftest.py", tmp_path)
+    (tmp_path / "test_story.py").write_text(STORY)
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "."]
+    subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, check=False)
+    failures = json.loads((tmp_path / "report.json").read_text())["failures"]
+    assert set(failures) == {"test_up, call", "test_next, setup"}
+    assert "up said no" in failures["test_up, call"]
+    assert "no machine" in failures["test_next, setup"]
