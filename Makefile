@@ -25,8 +25,9 @@ SETUP_PACKAGES := $(PYTHON)-venv $(PYTHON)-dev libvirt-dev pkg-config gcc
 SETUP_INSTALL := apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y $(SETUP_PACKAGES)
 else
 SETUP_PACKAGES := $(PYTHON) $(PYTHON)-devel libvirt-devel pkgconf-pkg-config gcc
-# EL has the headers of libvirt in the repository crb, which is off; Fedora has no such repository.
-SETUP_INSTALL := dnf -y install $$(dnf -q repolist --disabled | grep -qw ^crb && echo --enablerepo=crb) $(SETUP_PACKAGES)
+# EL has the headers of libvirt in a repository that is off: crb, on RHEL itself codeready-builder. Fedora has none.
+HEADERS_OFF := crb|codeready-builder-for-rhel-[0-9]+-[a-z0-9_]+-rpms
+SETUP_INSTALL := dnf -y install $$(dnf -q repolist --disabled | sed -nE 's/^($(HEADERS_OFF)) .*/--enablerepo=\1/p') $(SETUP_PACKAGES)
 endif
 SETUP_THERE := $(PYTHON) -c 'import ensurepip; $(FITS)' 2>/dev/null && pkg-config --exists libvirt 2>/dev/null && command -v gcc >/dev/null
 

@@ -63,9 +63,11 @@ def test_a_debian_without_any_python_gets_its_own(setup):
     assert "called: apt-get -q install -y python3-venv python3-dev libvirt-dev" in said
 
 
-def test_el9_gets_a_python_that_fits_and_headers_from_the_repository_that_is_off(setup):
-    said = setup("dnf", DNF.format(repositories="crb AlmaLinux\\n"), python3=9)
-    wanted = f"-y install --enablerepo=crb python3.12 python3.12-devel {HEADERS}"
+@pytest.mark.parametrize("repository", ["crb", "codeready-builder-for-rhel-9-x86_64-rpms"])
+def test_el9_gets_a_python_that_fits_and_headers_from_the_repository_that_is_off(setup, repository):
+    others = "crb-source AlmaLinux\\ncodeready-builder-for-rhel-9-x86_64-debug-rpms Red Hat\\n"
+    said = setup("dnf", DNF.format(repositories=f"{others}{repository} AlmaLinux\\n"), python3=9)
+    wanted = f"-y install --enablerepo={repository} python3.12 python3.12-devel {HEADERS}"
     assert f"called: dnf {wanted}\n" in said
 
 
