@@ -67,15 +67,19 @@ class ArtifactRecord:
         artifacts = self._manifest["artifacts"]
         return {row["image"]: row["sha256"] for row in artifacts if row["kind"] == "image"}
 
-    def image(self, name: str) -> str:
-        """The full reference of an image of the set.
+    def image(self, *names: str) -> str:
+        """The full reference of an image of the set: of the first of these names that it has.
 
         Raises:
-            LabError: the set has no image of that name.
+            LabError: the set has no image of such a name.
         """
-        for artifact in self._manifest["artifacts"]:
-            if artifact["kind"] == "image" and artifact["name"] == name:
-                return str(artifact["image"])
+        artifacts = self._manifest["artifacts"]
+        found = {row["name"]: str(row["image"]) for row in artifacts if row["kind"] == "image"}
+        for name in names:
+            if name in found:
+                return found[name]
         raise LabError(
-            f"the artifact set has no image {name!r}", str(self.folder), "Run `kubelab up` again."
+            f"the artifact set has no image {names[0]!r}",
+            str(self.folder),
+            "Run `kubelab up` again.",
         )

@@ -175,12 +175,13 @@ def dns(cluster: Cluster) -> str:
     """CoreDNS resolves the names of services in a pod on every node."""
     server = cluster.kubectl.get("service", "kube-dns", "-n", "kube-system")[0]["spec"]["clusterIP"]
     wanted = list(_names(cluster))
-    # getent resolves as programs in pods do, by the C library. nslookup shows who answered.
+    # getent resolves as programs in pods do, by the C library; every getent knows `hosts`. nslookup
+    # shows who answered.
     addresses = [address for _, address in wanted]
     names = [name for name, _ in wanted]
     each = ("sh", "-c", 'for name; do nslookup "$name"; done', "sh")
     questions: dict[tuple[str, ...], list[str]] = {
-        ("getent", "ahostsv4", *names): addresses,
+        ("getent", "hosts", *names): addresses,
         (*each, *(f"{name}.{DOMAIN}" for name in names)): [*addresses, server],
     }
     for node in cluster.nodes:

@@ -55,17 +55,18 @@ class State:
 class Cluster:
     """What checks work on: the API, commands on machines (``on_node``), and the spec.
 
-    ``image`` runs the workload of verify. ``slowness`` is the factor by which machines are slower
-    than real ones; it multiplies deadlines. ``services`` are the units that every node needs, and
-    ``network`` is what the catalogue says of the pod network. Without ``patient`` each question is
-    asked only once, and without ``answers`` none more. ``pods`` and ``states`` (of machines) are
-    answers that later questions share.
+    ``image`` runs the workload of verify, ``asker`` the pods that ask it. ``slowness`` is the
+    factor by which machines are slower than real ones; it multiplies deadlines. ``services`` are
+    the units that every node needs, and ``network`` is what the catalogue says of the pod network.
+    Without ``patient`` each question is asked only once, and without ``answers`` none more.
+    ``pods`` and ``states`` (of machines) are answers that later questions share.
     """
 
     spec: LabSpec
     kubectl: Kubectl
     on_node: Callable[[str, list[str]], Result]
     image: str
+    asker: str
     slowness: float = 1
     services: tuple[str, ...] = ()
     network: PodNetwork = field(default_factory=PodNetwork)
@@ -97,7 +98,11 @@ def _manifest(cluster: Cluster) -> str:
         WORKLOAD.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined
     )
     text: str = template.render(
-        namespace=NAMESPACE, other=OTHER, image=cluster.image, nodes=cluster.nodes
+        namespace=NAMESPACE,
+        other=OTHER,
+        image=cluster.image,
+        asker=cluster.asker,
+        nodes=cluster.nodes,
     )
     return text
 

@@ -8,8 +8,9 @@ from provisioner.context import Context, on_machines
 from provisioner.errors import LabError
 from provisioner.model import Finding
 
-# The image of verify's workload.
-TOOLBOX = "toolbox"
+# The image of verify's workload, and that of the pods that ask it: the busybox of Docker Hub has a
+# web server and no getent, and the image to debug with has it the other way round.
+TOOLBOX, DEBUG = "toolbox", "debug"
 
 
 def verify_lab(context: Context) -> list[Finding]:
@@ -21,12 +22,12 @@ def verify_lab(context: Context) -> list[Finding]:
     record = context.lab.artifacts
     if record is None:
         raise LabError("this lab has no cluster yet", "", "Run `kubelab up` first.")
-    image = record.image(TOOLBOX)
+    images = record.image(TOOLBOX), record.image(DEBUG, TOOLBOX)
     slowness = context.provider.traits.slowness
     services = services_of(context.spec.runtime.name, record.components)
     on_node = on_machines(context)
     network = network_of(record.components)
-    cluster = Cluster(context.spec, context.kubectl, on_node, image, slowness, services, network)
+    cluster = Cluster(context.spec, context.kubectl, on_node, *images, slowness, services, network)
     basic = basic_questions(context.spec.runtime.name)
     deep = {**DEEP, **questions_of(record.components)}
     return verify(cluster, basic, deep, context.listen)

@@ -57,7 +57,7 @@ def asked(good):
     def ask(question, answers, answer=None):
         spec = parse_spec(good, "lab.yml", offers)
         services = ("docker.service", "kubelet.service")
-        cluster = Cluster(spec, Api(answer), answers, "image", services=services)
+        cluster = Cluster(spec, Api(answer), answers, "image", "asker", services=services)
         return question(cluster)
 
     return ask

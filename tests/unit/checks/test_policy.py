@@ -44,7 +44,7 @@ def verified(good):
         # No patience: what this cluster does, it does at once.
         components = [c.model_dump() for c in load_catalog({}).of_kind("cni") if c.name == cni]
         network = network_of(components)
-        cluster = Cluster(spec, kubectl, None, "image", slowness=0, network=network)
+        cluster = Cluster(spec, kubectl, None, "image", "asker", slowness=0, network=network)
         cluster.pods = [{"metadata": {"name": "web-1"}, "status": {"podIP": "10.244.1.2"}}]
         try:
             return network_policy(cluster)

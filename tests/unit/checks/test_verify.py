@@ -33,7 +33,9 @@ def run(good, monkeypatch):
     monkeypatch.setattr(verify.time, "sleep", lambda _: None)
 
     def run(kubectl, slowness=1):
-        cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image", slowness)
+        cluster = Cluster(
+            parse_spec(good, "lab.yml", offers), kubectl, None, "image", "asker", slowness
+        )
         return verify.verify(cluster, {}, {"asked": lambda _: "well"}, lambda _: None)
 
     return run
@@ -78,7 +80,7 @@ class FarKubectl:
 def far(good):
     def ask(answers):
         kubectl = FarKubectl(answers)
-        cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
+        cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image", "asker")
         return kubectl, cluster
 
     return ask
@@ -106,7 +108,7 @@ def test_a_silent_api_server_is_asked_nothing_more(good):
         asked.append(1)
         return "well"
 
-    cluster = Cluster(parse_spec(good, "lab.yml", offers), FakeKubectl([]), None, "image")
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), FakeKubectl([]), None, "image", "asker")
     basic = {"machines": other, "control-plane": silent, "nodes-ready": other}
     found = verify.verify(cluster, basic, {"deployment": other}, lambda _: None)
     assert [finding.name for finding in found] == ["machines", "control-plane"]
@@ -131,14 +133,14 @@ class Objects:
 @pytest.mark.parametrize("missing", questions.OBJECTS)
 def test_an_object_that_is_missing_is_named(good, missing):
     kubectl = Objects(*set(questions.OBJECTS) - {missing})
-    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image", "asker")
     with pytest.raises(verify.CheckFailed, match=f"{missing} of kube-system is not there"):
         questions.system_objects(cluster)
 
 
 def test_the_pod_network_and_the_service_of_the_api_are_missed_too(good):
     kubectl = Objects(*questions.OBJECTS, services="", daemons=0)
-    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image", "asker")
     with pytest.raises(verify.CheckFailed, match=r"service/kubernetes .* network flannel"):
         questions.system_objects(cluster)
 
@@ -153,5 +155,5 @@ def test_a_pod_network_without_pods_is_no_missing_daemon(good):
 
 def test_all_objects_are_enough(good):
     kubectl = Objects(*questions.OBJECTS)
-    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image")
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), kubectl, None, "image", "asker")
     assert questions.system_objects(cluster) == "7 of kubeadm and flannel"

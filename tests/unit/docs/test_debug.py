@@ -1,4 +1,4 @@
-"""The page about looking into a cluster names images that nodes have."""
+"""Images to look into a cluster with: the page names what nodes have, and verify asks there."""
 
 import pytest
 

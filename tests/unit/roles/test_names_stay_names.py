@@ -50,7 +50,7 @@ def test_kubeadm_gets_the_name_as_a_string(name, version):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_workload_of_verify_is_put_on_the_node_of_that_name(name):
     text = jinja2.Template(WORKLOAD.read_text()).render(
-        namespace=name, other="1e3", image=name, nodes=[name]
+        namespace=name, other="1e3", image="web", asker=name, nodes=[name]
     )
     found = list(yaml.safe_load_all(text))
     pod = found[-1]
