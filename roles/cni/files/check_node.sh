@@ -19,7 +19,7 @@ shift
 # The network's own programs may hold its ports.
 own="$(printf '%s|' "$@")none"
 for port in $ports; do
-  ss -Hlntup "sport = :$port" | sed -n "s/.*users:((\"\([^\"]*\)\".*/port $port is held by \1/p" \
+  ss -lntup "sport = :$port" | sed -n "s/.*users:((\"\([^\"]*\)\".*/port $port is held by \1/p" \
     | grep -E -v " ($own)$" | sort -u
 done
 exit 0

@@ -1,6 +1,7 @@
 """What nodes of CentOS 7 need, and what other nodes must not get."""
 
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -137,3 +138,20 @@ def test_a_networkmanager_that_is_off_stays_off():
     for state, wanted in (("active", True), ("inactive", False), ("", False)):
         now = {"node_networkmanager_now": {"stdout": state}}
         assert templar("node", **told, **now).template(f"{{{{ {reload['when']} }}}}") is wanted
+
+
+SS = """#!/bin/sh
+case "$1" in *H*) echo "ss: invalid option -- 'H'" >&2; exit 255;; esac
+echo 'Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port'
+echo 'tcp LISTEN 0 128 *:6783 *:* users:(("nginx",pid=7,fd=3))'
+"""
+
+
+def test_who_holds_a_port_is_found_by_an_ss_that_always_has_a_header(tmp_path, monkeypatch):
+    (tmp_path / "ss").write_text(SS)
+    (tmp_path / "ss").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    script = ROLES / "cni/files/check_node.sh"
+    words = ["sh", str(script), "--", "6783", "--", "weaver"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "port 6783 is held by nginx\n"
