@@ -116,7 +116,7 @@ def test_a_machine_is_asked_of_its_state_once_for_all_questions(good):
         asked.append((node, argv[2]))
         return Machines([clock(), f"certificate /a.crt {pem(-1, 9)}"])(node, argv)
 
-    cluster = Cluster(parse_spec(good, "lab.yml", offers), Api(None), on_node, "image")
+    cluster = Cluster(parse_spec(good, "lab.yml", offers), Api(None), on_node, "image", "asker")
     machines.machines(cluster)
     assert machines.certificates(cluster).startswith("3 valid")
     script = machines.QUESTION.read_text()

@@ -149,7 +149,7 @@ def test_a_pod_network_without_pods_is_no_missing_daemon(good):
     kubectl = Objects(*questions.OBJECTS, daemons=0)
     network = network_of([{"kind": "cni", "settings": {"pods": False, "of a later version": 1}}])
     spec = parse_spec(good, "lab.yml", offers)
-    cluster = Cluster(spec, kubectl, None, "image", network=network)
+    cluster = Cluster(spec, kubectl, None, "image", "asker", network=network)
     assert questions.system_objects(cluster).startswith("6 of kubeadm")
 
 
