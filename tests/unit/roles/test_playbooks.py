@@ -75,7 +75,7 @@ def test_an_inventory_of_ours_passes(run):
 CHECKS = re.compile(r"play #\d+ \((\S+)\): Check the inventory TAGS: \[\] pattern: \[.*?\] hosts")
 
 
-@pytest.mark.parametrize(("name", "imported"), [("site.yml", 3), ("join.yml", 0)])
+@pytest.mark.parametrize(("name", "imported"), [("site.yml", 4), ("join.yml", 0)])
 def test_a_playbook_checks_the_inventory_once_also_where_it_imports_others(name, imported, run):
     said = run(ROLES.parent / "playbooks" / name, OURS, "--list-hosts", code=0)
     assert CHECKS.findall(said) == ["all", *["all:!all"] * imported]
