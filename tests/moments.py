@@ -33,6 +33,8 @@ MOMENTS = {
         # Half of it: certificates and manifests are written, and no pod runs yet.
         sign="test -e /etc/kubernetes/manifests/etcd.yaml",
     ),
+    # The workers are prepared, and none has joined.
+    "network": Moment("addon : Compare the objects with the cluster"),
     "join": Moment("join : Run kubeadm join"),
     "rejoin": Moment("join : Run kubeadm join", "join", "worker1", "pgrep -x kubeadm"),
     "reset": Moment("reset : Run kubeadm reset", phase="reset"),

@@ -30,7 +30,10 @@ def spec(registry, tmp_path, weave):
         "weave": {"repository": "weaveworks/weave-kube", "tag": "2.8.1", "archive": "weave/file"},
         "tool": {"repository": "locked/tool", "tag": "1", "archive": "tool/file"},
     }
+    (tmp_path / "tools.yml.j2").write_text("")
+    settings = {"template": str(tmp_path / "tools.yml.j2"), "namespace": "tools"}
     addon = {"kind": "addon", "name": "tools", "version": "1", "images": images}
+    addon["settings"] = settings
 
     def write(mirror=registry.name):
         whole = yaml.safe_load((PROJECT / "profiles/embedded.yml").read_text())
